@@ -1,0 +1,1 @@
+"""The child process that loads a submission and runs the hidden checks on it."""
