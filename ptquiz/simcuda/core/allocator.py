@@ -1,13 +1,14 @@
 """The caching allocator of a simulated CUDA device: PyTorch's rules on plain integers.
 
 Requests are rounded up to 512 bytes. Small ones (at most 1 MiB) are cut from segments of 2 MiB; larger ones
-below 10 MiB from segments of 20 MiB; the rest get a segment of their own, rounded up to 2 MiB. A freed block
-stays cached for the stream that allocated it. The driver gets memory back only by `empty_cache`, or when it has
-none left.
+below 10 MiB from segments of 20 MiB; the rest get a segment of their own, rounded up to 2 MiB. A freed
+block stays cached for the stream that allocated it. The driver gets memory back only by `empty_cache`, or
+when it has none left.
 
-The driver here takes nothing for itself: a fresh device is wholly free, where a real one has lost some hundred
-MiB to the CUDA context. Expandable segments, a limit on splitting and garbage collection are not modelled: all
-three are off by default in PyTorch. Nothing here locks: whoever calls holds the machine's lock.
+The driver here takes nothing for itself: a fresh device is wholly free, where a real one has lost some
+hundred MiB to the CUDA context. Expandable segments, a limit on splitting and garbage collection are not
+modelled: all three are off by default in PyTorch. Nothing here locks: whoever calls holds the machine's
+lock.
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ class DeviceAllocator:
     def malloc(self, nbytes: int, stream: int, pool: PoolId | None = None) -> Block:
         """A block of at least `nbytes` bytes (>= 1) for work on `stream`.
 
-        It comes from `pool`, or from where the caller's requests go. Raises OutOfMemory when the device (or the
-        fraction of it that is allowed) is full even without the cache.
+        It comes from `pool`, or from where the caller's requests go. Raises OutOfMemory when the device (or
+        the fraction of it that is allowed) is full even without the cache.
         """
         if nbytes <= 0:
             raise ValueError(f"a block has at least one byte (got {nbytes}); an empty tensor owns none")

@@ -1,10 +1,12 @@
 """The caching allocator of pinned host memory: PyTorch's rules on plain integers.
 
-Requests are rounded up to a power of two and never split. A freed block comes back to its size's free list once
-every stream that copied from or to it has got past those copies; the block freed last is handed out first.
+Requests are rounded up to a power of two and never split. A freed block comes back to its size's free list
+once every stream that copied from or to it has got past those copies; the block freed last is handed out
+first.
 
-A block has a simulated address of its own, outside of any device, under which accesses by the host and by copies
-can be compared. The time that the driver needs to pin memory is not modelled: it is reported as zero.
+A block has a simulated address of its own, outside of any device, under which accesses by the host and by
+copies can be compared. The time that the driver needs to pin memory is not modelled: it is reported as
+zero.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Blocks of simulated device memory and the pools in which free ones wait.
 
-A segment is what the driver gave: a chain of blocks linked by `prev` and `next`. A free block waits in the pool
-it came from, under the stream that allocated it, ordered by size and then address: the best fit is the first
-one that is large enough, and among equals the lowest address.
+A segment is what the driver gave: a chain of blocks linked by `prev` and `next`. A free block waits in the
+pool it came from, under the stream that allocated it, ordered by size and then address: the best fit is the
+first one that is large enough, and among equals the lowest address.
 """
 
 from __future__ import annotations
