@@ -356,7 +356,7 @@ class Bank:
         return tuple(name for name in self._folders if FOLDER.fullmatch(name))
 
     def find(self, query: str | int) -> Exercise:
-        """The exercise with that number, slug or part of a slug that names one; raises UnknownExercise, BankError."""
+        """The exercise with that number, slug or part of a slug that names one; raises UnknownExercise."""
         found = self._load(self.resolve(query))
         if isinstance(found, BankError):
             raise found
