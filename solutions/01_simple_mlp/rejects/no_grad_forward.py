@@ -1,0 +1,15 @@
+"""test_gradients: the forward pass records no graph."""
+
+import torch
+from torch import nn
+
+
+class SimpleMLP(nn.Module):
+    def __init__(self, input_dim, hidden_dim, output_dim):
+        super().__init__()
+        self.fc1 = nn.Linear(input_dim, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, output_dim)
+
+    @torch.no_grad()
+    def forward(self, x):
+        return self.fc2(torch.relu(self.fc1(x)))

@@ -1,0 +1,14 @@
+"""test_values: ReLU6 also cuts off at 6."""
+
+import torch
+from torch import nn
+
+
+class SimpleMLP(nn.Module):
+    def __init__(self, input_dim, hidden_dim, output_dim):
+        super().__init__()
+        self.fc1 = nn.Linear(input_dim, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, output_dim)
+
+    def forward(self, x):
+        return self.fc2(torch.nn.functional.relu6(self.fc1(x)))

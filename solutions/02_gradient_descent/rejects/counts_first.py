@@ -1,0 +1,22 @@
+"""test_passes: goes through the loader once more to count the samples."""
+
+import torch
+import torch.nn.functional as F
+
+
+def train(model, loader, epochs, lr):
+    was_training = model.training
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for _ in range(epochs):
+        total, samples = 0.0, sum(len(t) for _, t in loader)
+        for inputs, targets in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(targets)
+        losses.append(total / samples)
+    model.train(was_training)
+    return losses

@@ -1,0 +1,23 @@
+"""test_returns: ignores the number of epochs."""
+
+import torch
+import torch.nn.functional as F
+
+
+def train(model, loader, epochs, lr):
+    was_training = model.training
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for _ in range(1):
+        total, samples = 0.0, 0
+        for inputs, targets in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(targets)
+            samples += len(targets)
+        losses.append(total / samples)
+    model.train(was_training)
+    return losses
