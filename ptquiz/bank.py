@@ -362,9 +362,16 @@ class Bank:
             raise found
         return found
 
-    def get(self, number: int) -> Exercise | None:
-        """The usable exercise with that number."""
-        return next((e for e in self.exercises if e.number == number), None)
+    def numbered(self, number: int) -> Exercise | None:
+        """The usable exercise with that number, if there is one; reads no other."""
+        for name in self.names:
+            if int(name.split("_")[0]) == number and isinstance(found := self._load(name), Exercise):
+                return found
+        return None
+
+    def path(self) -> list[Exercise]:
+        """All usable exercises by number, except that what stands in `after` comes first."""
+        return learning_path(self.exercises)
 
     def resolve(self, query: str | int) -> str:
         """The folder name that `query` means."""

@@ -79,6 +79,10 @@ class Screen:
         """One paragraph on stderr."""
         self.err.print(Text(said(text, self.lang), style))
 
+    def path(self, text: Words) -> None:
+        """A line with a path, which must not be broken."""
+        self.out.print(Text(said(text, self.lang)), soft_wrap=True)
+
     def raw(self, text: str) -> None:
         """Text for other programs: not wrapped, not coloured."""
         self.out.file.write(text + "\n")
@@ -127,8 +131,29 @@ class Screen:
                 e.device,
                 ",".join(map(str, e.after)),
                 Text(words.word(words.STATES, state, self.lang), STATE_STYLES[state]),
-                end_section=last,
             )
+            if last and at + 1 < len(exercises):
+                table.add_row()
+        self.out.print(table)
+
+    def progress(self, counts: dict[str, int], touched: Sequence[tuple[Exercise, Standing]]) -> None:
+        """How many in each state, then a line for each exercise that was touched."""
+        line = Text()
+        for state, count in counts.items():
+            line += Text(f"{words.word(words.STATES, state, self.lang)} {count}   ", STATE_STYLES[state])
+        self.say(line)
+        if not touched:
+            return
+        self.say()
+        heads = [("No", "题号"), ("Title", "题目"), ("State", "状态"), ("Tries", "次数"), ("Hints", "提示"),
+                 ("Passed", "通过时间"), ("Answer seen", "查看答案时间")]  # fmt: skip
+        table = self.table(heads, right=(0, 3, 4))
+        for e, s in touched:
+            shown = Text(words.word(words.STATES, s.state, self.lang), STATE_STYLES[s.state])
+            passed = words.when(s.passed_at or s.ever_passed_at)
+            title = Text(e.title.get(self.lang))
+            seen = words.when(s.revealed_at)
+            table.add_row(f"{e.number:02}", title, shown, str(s.attempts), str(s.hints), passed, seen)
         self.out.print(table)
 
     def exercise(self, exercise: Exercise, path: Path, new: bool, before: Sequence[Exercise] = ()) -> None:
