@@ -66,7 +66,8 @@ def instance(value: Any, types: type[T] | tuple[type, ...], what: Words, look: W
     wanted = _kinds(types)
     if not any(kind in _type(value).__mro__ for kind in wanted):
         names = " | ".join(kind.__name__ for kind in wanted)
-        fail((f"{say(what)} is a {names}", f"{say(what)} 的类型是 {names}"), summary(value), look)
+        sentence = (f"{say(what)} is {_article(names)} {names}", f"{say(what)} 的类型是 {names}")
+        fail(sentence, summary(value), look)
     return cast(T, value)
 
 
@@ -184,7 +185,7 @@ def summary(value: Any) -> str:
 
 
 def _kinds(types: type | tuple[type, ...]) -> tuple[type, ...]:
-    return types if _isinstance(types, tuple) else (types,)
+    return types if isinstance(types, tuple) else (types,)
 
 
 def _fail_property(name: str, prop: str, wanted: object, came: object, look: Words) -> NoReturn:

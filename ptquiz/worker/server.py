@@ -1,0 +1,131 @@
+"""The worker's outer half: it imports what gradings need, then forks a child for each and sees it off.
+
+This process never runs a line of a submission. It holds no threads, has run no operation, and adopts orphans,
+so that whatever a submission started is found and killed when its grading ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import msgspec
+
+from ptquiz.worker import processes
+from ptquiz.worker.wire import Ended, Hello, Request, Started, encode_line
+
+# Imported by the first gradcheck and so on: cheaper before the fork than in every child.
+LAZY = ("torch.autograd.gradcheck", "torch.testing", "torch.utils.checkpoint", "torch.utils.data")
+
+
+def serve(control: socket.socket, needs: tuple[str, ...], warm: bool) -> None:
+    """Answer requests on `control` until it is closed; without `warm`, one."""
+    hello = prepare(needs, warm)
+    control.sendall(encode_line(hello))
+    if not hello.ready:
+        return
+    processes.adopt_orphans()
+    while (received := receive(control)) is not None:
+        request, fds = received
+        _grade(control, request, fds)
+        if not warm:
+            return
+
+
+def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
+    """Import what the children will need; say which import failed, if one did."""
+    sys.dont_write_bytecode = True
+    name = "torch"
+    try:
+        for name in ("torch", "pytest", *(n for n in needs if n != "gpu")):
+            import_module(name)
+        import_module("ptquiz.worker.session").import_pytest()
+        if "gpu" in needs:
+            import_module("ptquiz.worker.gpu")
+        if warm:
+            for name in LAZY:
+                import_module(name)
+    except Exception as error:
+        return Hello(ready=False, missing=name, error=f"{type(error).__name__}: {error}")
+    gc.collect()
+    gc.freeze()
+    return Hello(ready=True)
+
+
+def receive(control: socket.socket) -> tuple[Request, list[int]] | None:
+    """The next request and its three descriptors (results, output, trace); None at the end."""
+    first, fds, _, _ = socket.recv_fds(control, 1, 3)
+    if not first:
+        return None
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        part = control.recv(65536)
+        if not part:
+            return None
+        line += part
+    return msgspec.json.decode(bytes(line), type=Request), list(fds)
+
+
+def _grade(control: socket.socket, request: Request, fds: list[int]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        _child(control, request, fds)
+    for fd in fds:
+        os.close(fd)
+    control.sendall(encode_line(Started(pid, processes.resident(pid))))
+    status = _wait(control, pid)
+    processes.kill(pid, group=True)
+    strays = processes.kill_children()
+    control.sendall(encode_line(Ended(status, strays)))
+
+
+def _child(control: socket.socket, request: Request, fds: list[int]) -> NoReturn:
+    """In the fork: leave the server's session and resources, run the grading, never come back."""
+    try:
+        os.setsid()
+        processes.die_with_parent()
+        control.close()
+        from ptquiz.worker import session
+
+        session.run(request, *fds)
+    finally:
+        os._exit(70)
+
+
+def _wait(control: socket.socket, pid: int) -> int:
+    """The child's wait status; killed at once when the grader asks for it or has gone away."""
+    with contextlib.ExitStack() as stack:
+        watched: list[int | socket.socket] = [control]
+        pause = 0.01
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                pidfd = os.pidfd_open(pid)
+                stack.callback(os.close, pidfd)
+                watched.append(pidfd)
+                pause = 5.0
+        while True:
+            ready, _, _ = select.select(watched, [], [], pause)
+            if control in ready:
+                gone = not control.recv(64)
+                _kill_tree(pid)
+                if gone:
+                    processes.kill_children()
+                    os._exit(0)
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return status
+
+
+def _kill_tree(pid: int) -> None:
+    for one in [pid, *processes.descendants(pid)]:
+        with contextlib.suppress(OSError):
+            os.kill(one, signal.SIGSTOP)
+    processes.kill(pid, group=True)
+    processes.kill(pid)

@@ -1,0 +1,284 @@
+"""One grading, in a process of its own: load the submission, run the hidden checks on it, report each."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import importlib
+import os
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from ptquiz.worker import claims, explain, submission
+from ptquiz.worker.draw import Draw, seed_for
+from ptquiz.worker.guard import Guard
+from ptquiz.worker.state import State
+from ptquiz.worker.wire import Check, Record, Request, signer
+
+# What pytest needs to collect and run plain functions with fixtures; every other plugin stays out.
+_PLUGINS = ("mark", "main", "runner", "fixtures", "helpconfig", "python", "assertion", "terminal")
+Send = Callable[[Record], None]
+
+
+def _unneeded() -> list[str]:
+    from _pytest.config import default_plugins
+
+    return [name for name in default_plugins if name not in _PLUGINS]
+
+
+def import_pytest() -> None:
+    """Import, before any fork, the parts of pytest that a grading uses."""
+    for name in _PLUGINS:
+        importlib.import_module(f"_pytest.{name}")
+
+
+def run(request: Request, results: int, output: int, trace: int) -> NoReturn:
+    """Grade, and end the process; whatever ends it earlier shows by the missing final record."""
+    send = signer(request.secret, results)
+    request = _without_secret(request)
+    try:
+        _redirect(output, trace)
+        _session(request, send)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except BaseException as error:  # what comes here is not the learner's
+        send(Record("broken", message=explain.ours(error)))
+    os._exit(0)
+
+
+def _without_secret(request: Request) -> Request:
+    import msgspec
+
+    return msgspec.structs.replace(request, secret="")
+
+
+def _redirect(output: int, trace: int) -> None:
+    """Nothing comes in, all that is printed goes to the grader, crashes are traced to a pipe of their own."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(null)
+    os.close(output)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (lives as long as the process)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    faulthandler.enable(trace, all_threads=True)
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR2, trace, all_threads=True)
+
+
+def _session(request: Request, send: Send) -> None:
+    claims.use_language(request.language)
+    folder = Path(request.folder)
+    os.chdir(folder)
+    os.environ["TMPDIR"] = str(_made(folder / "temporary"))
+    sys.argv[:] = ["ptquiz"]
+    _, plugin = _collected(request, send)
+    if plugin.ran:
+        send(Record("final"))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _collected(request: Request, send: Send) -> tuple[int, Plugin]:
+    """Run pytest on the checks, in its own configuration; the plugin does the rest once it has them."""
+    plugin = Plugin(request, send)
+    configuration = Path(request.folder) / "pytest.ini"
+    configuration.write_text("[pytest]\n", encoding="utf-8")
+    arguments = [request.checks_file, "-c", str(configuration), f"--rootdir={request.folder}", "--noconftest"]
+    arguments += ["--import-mode=importlib", "--assert=plain", "-qqq", "--no-header", "--no-summary"]
+    for name in _unneeded():
+        arguments += ["-p", f"no:{name}"]
+    status = pytest.main(arguments, plugins=[plugin])
+    if not plugin.ran:
+        raise RuntimeError(
+            f"the checks could not be collected (pytest ended with {status!r})\n{plugin.problem}"
+        )
+    return int(status), plugin
+
+
+class Plugin:
+    """Fixtures for the checks, and the loop that runs them in their announced order."""
+
+    def __init__(self, request: Request, send: Send) -> None:
+        self._request, self._send = request, send
+        self._path = request.submission
+        self._proxy: submission.Submission | None = None
+        self._gpu: Any = None
+        self._folder = Path(request.folder)
+        self._ended: dict[str, Record] = {}
+        self._name = ""
+        self.ran = False
+        self.problem = ""
+
+    # fixtures
+
+    @pytest.fixture(name="submission")
+    def _submission(self) -> submission.Submission:
+        assert self._proxy is not None
+        return self._proxy
+
+    @pytest.fixture(name="draw")
+    def _draw(self) -> Draw:
+        return Draw(seed_for(self._request.seed, self._name))
+
+    @pytest.fixture(name="tmp_path")
+    def _tmp_path(self) -> Path:
+        return _made(self._folder / "checks" / self._name / "tmp")
+
+    @pytest.fixture(name="gpu")
+    def _gpu_fixture(self) -> Any:
+        if self._gpu is None:
+            raise RuntimeError("the gpu fixture is for exercises with `device: gpu`")
+        return self._gpu
+
+    # the loop
+
+    @pytest.hookimpl
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.problem += str(report.longrepr)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {item.name: item for item in session.items}
+        announced = [check.name for check in self._request.checks]
+        if sorted(items) != sorted(announced) or session.testsfailed:
+            self.problem += f"checks.py has {sorted(items)}, exercise.yaml announces {sorted(announced)}"
+            return True
+        self.ran = True
+        with _machine(self._request) as self._gpu:
+            try:
+                self._grade(session, items)
+            except BaseException as error:  # pytest would only print it
+                self._send(Record("broken", message=explain.ours(error)))
+        return True
+
+    def _grade(self, session: pytest.Session, items: dict[str, Any]) -> None:
+        checks = next(iter(items.values())).module
+        module = submission.install(Path(self._path), self._folder)
+        self._proxy = submission.Submission(module)
+        state = State()
+        guard = Guard(checks)
+        gc.freeze()
+        if not self._import(module, state, guard):
+            return
+        passed: set[str] = set()
+        for check in self._request.checks:
+            if set(check.needs) <= passed:
+                record = self._check(session, items[check.name], check, state, guard)
+            else:
+                record = Record("check", check.name, "skipped")
+            if record.outcome == "passed":
+                passed.add(check.name)
+            self._send(record)
+
+    def _import(self, module: types.ModuleType, state: State, guard: Guard) -> bool:
+        """Run the learner's file; whether the checks can go on."""
+        self._send(Record("begin"))
+        state.restore(_made(self._folder / "checks" / "import"), seed_for(self._request.seed, "import"))
+        failure = self._imported(module)
+        replaced = guard.changes()
+        if replaced:
+            failure = _tampered(replaced)
+        if failure is not None:
+            self._send(failure)
+        return failure is None
+
+    def _imported(self, module: types.ModuleType) -> Record | None:
+        try:
+            code = submission.read(Path(self._path))
+            exec(code, module.__dict__)
+        except submission.Unreadable as error:
+            return Record("import_failed", cause="unreadable", message=str(error))
+        except BaseException as error:
+            cause = "exited" if isinstance(error, SystemExit) else "error"
+            return Record("import_failed", cause=cause, message=explain.exception(error, self._path))
+        return None
+
+    def _check(self, session: pytest.Session, item: Any, check: Check, state: State, guard: Guard) -> Record:
+        from _pytest.runner import runtestprotocol
+
+        self._name = check.name
+        state.restore(
+            _made(self._folder / "checks" / check.name / "cwd"), seed_for(self._request.seed, check.name)
+        )
+        self._ended.pop(check.name, None)
+        self._send(Record("begin", check.name))
+        reports = runtestprotocol(item, log=False, nextitem=None)
+        record = self._ended.get(check.name)
+        if record is None:
+            texts = [str(report.longrepr) for report in reports if report.failed]
+            raise RuntimeError(f"{check.name} did not run\n" + "\n".join(texts))
+        if self._gpu is not None:
+            record = self._gpu.closed(record)
+        replaced = guard.changes()
+        return _tampered(replaced, record) if replaced else record
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: Any) -> bool:
+        """Call the check ourselves: whatever it raises is an outcome, nothing is a skip."""
+        names = pyfuncitem._fixtureinfo.argnames
+        arguments = {name: pyfuncitem.funcargs[name] for name in names}
+        function = pyfuncitem.obj
+        began = time.perf_counter()
+        outcome, cause, message = "passed", "", ""
+        try:
+            function(**arguments)
+        except BaseException as error:
+            outcome, cause, message = self._judged(error)
+        self._ended[pyfuncitem.name] = Record(
+            "check", pyfuncitem.name, outcome, cause, message, time.perf_counter() - began
+        )
+        return True
+
+    def _judged(self, error: BaseException) -> tuple[str, str, str]:
+        """(outcome, cause, message) of what a check raised."""
+        assert self._proxy is not None
+        if type(error) is claims.Unmet:
+            spot = explain.where(error, self._path) or submission.place(self._proxy, self._path)
+            return "failed", "wrong", "\n".join(text for text in (explain.cut(str(error)), spot) if text)
+        if explain.own_frame(error, self._path) is not None:
+            cause = "exited" if isinstance(error, SystemExit) else "error"
+            return "error", cause, explain.exception(error, self._path)
+        words = claims.say(
+            ("the check could not use what your code gave: ", "检查无法使用你的代码给出的结果：")
+        )
+        lines = [words + explain.headline(error), submission.place(self._proxy, self._path)]
+        return "failed", "wrong", "\n".join(text for text in lines if text)
+
+
+def _tampered(replaced: list[str], record: Record | None = None) -> Record:
+    names = ", ".join(sorted(set(replaced))[:5])
+    message = claims.say(
+        (
+            f"your code replaced {names}\nlook at: call it, do not assign to it",
+            f"你的代码替换了 {names}\n提示：请调用它，不要给它赋值",
+        )
+    )
+    if record is None:
+        return Record("import_failed", cause="tampered", message=message)
+    return Record("check", record.name, "failed", "tampered", message, record.seconds)
+
+
+def _machine(request: Request) -> Any:
+    """The simulated machine, open while the submission is imported and checked; nothing for `device: cpu`."""
+    import contextlib
+
+    if request.device == "cpu":
+        return contextlib.nullcontext()
+    from ptquiz.worker import gpu
+
+    return gpu.opened(request)
