@@ -1,0 +1,14 @@
+"""test_training_order: one generator shared by all loaders."""
+
+import torch
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+generator = torch.Generator()
+
+
+def make_loader(root, train, batch_size, seed):
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
+    dataset = datasets.MNIST(root=root, train=train, transform=transform, download=False)
+    generator.manual_seed(seed)
+    return DataLoader(dataset, batch_size=batch_size, shuffle=train, generator=generator)

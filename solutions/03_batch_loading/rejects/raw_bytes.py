@@ -1,0 +1,12 @@
+"""test_values: bytes as floats, never divided by 255."""
+
+import torch
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+
+def make_loader(root, train, batch_size, seed):
+    transform = transforms.Compose([transforms.PILToTensor(), transforms.ConvertImageDtype(torch.float32), transforms.Lambda(lambda x: x * 255), transforms.Normalize((0.5,), (0.5,))])
+    dataset = datasets.MNIST(root=root, train=train, transform=transform, download=False)
+    generator = torch.Generator().manual_seed(seed)
+    return DataLoader(dataset, batch_size=batch_size, shuffle=train, generator=generator)
