@@ -16,6 +16,7 @@ from ptquiz.simcuda.copying import HANDLERS
 from ptquiz.simcuda.core.engine import Access
 from ptquiz.simcuda.machine import Machine
 from ptquiz.simcuda.placement import Found, check_same_device, resolve
+from ptquiz.simcuda.random import given_generator, wrong_generator
 from ptquiz.simcuda.schema import Plan
 from ptquiz.simcuda.storage import ATTRIBUTE, CPU, FLOATING, PINNED, State, footprint, state_of
 
@@ -94,8 +95,17 @@ def run(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, A
     if device >= 0:
         return _on_device(machine, plan, args, kwargs, found, device)
     if plain:
-        return plan.func(*args, **kwargs)
+        return on_host(plan, args, kwargs)
     return _on_host(machine, plan, args, kwargs, found)
+
+
+def on_host(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The operator itself, on the host."""
+    if plan.seeded and plan.generator:
+        given = given_generator(args, kwargs)
+        if given is not None and given.device.type == "cuda":
+            raise wrong_generator("cpu", given)
+    return plan.func(*args, **kwargs)
 
 
 def _settle(machine: Machine, plan: Plan, found: Found) -> int:
@@ -120,7 +130,7 @@ def _settle(machine: Machine, plan: Plan, found: Found) -> int:
 
 def _on_host(machine: Machine, plan: Plan, args: Any, kwargs: Any, found: Found) -> Any:
     """An operator of the host that touches pinned or floating memory."""
-    out = plan.func(*args, **kwargs)
+    out = on_host(plan, args, kwargs)
     touched = [
         machine.access(t, s, w) for t, s, _, w in found if s is not None and s.device == PINNED and s.block
     ]
@@ -195,10 +205,8 @@ def _follow_sizes(machine: Machine, found: Found) -> None:
         if not written or state is None or state.device < 0:
             continue
         storage = tensor.untyped_storage()
-        size = storage.nbytes()
-        if size > state.nbytes:
-            new = machine.allocate(state.device, size)
-            setattr(storage, ATTRIBUTE, new)
+        if storage.nbytes() > state.nbytes:
+            machine.resized(storage)
 
 
 def create(machine: Machine, plan: Plan, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -216,7 +224,7 @@ def create(machine: Machine, plan: Plan, args: Any, kwargs: dict[str, Any]) -> A
         _float(out)
         return out
     if place < 0:
-        return plan.func(*args, **kwargs)
+        return on_host(plan, args, kwargs)
     state = _in_advance(machine, plan, args, kwargs, place)
     out = machine.randomly(place, plan, args, kwargs) if plan.seeded else plan.func(*args, **kwargs)
     storage = out.untyped_storage()

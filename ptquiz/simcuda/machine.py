@@ -107,7 +107,7 @@ class Machine:
         self.is_forked: Callable[[], bool] = bool
         self.sync_debug_mode = 0
         self.closed = False
-        self.random = Random(devices)
+        self.random = Random(self.devices)
         self.mode: Any = None  # the dispatch mode; every thread must enter it
         self._labels: dict[tuple[Any, torch.dtype], str] = {}
         self._user_code: dict[CodeType, bool] = {}
@@ -169,6 +169,11 @@ class Machine:
         state = self.allocate_pinned(storage.nbytes())
         setattr(storage, ATTRIBUTE, state)
         return state
+
+    def resized(self, storage: Any) -> None:
+        """The storage's size has changed: it takes new memory of that size, and copies what was there."""
+        old: State = getattr(storage, ATTRIBUTE)
+        setattr(storage, ATTRIBUTE, self.allocate(old.device, storage.nbytes()))
 
     # Work
 

@@ -1,5 +1,8 @@
-"""The devices' random number generators. Each is a Mersenne twister of its own, as the CPU's is: equal seeds give
-equal numbers on the host and on every device, which no real GPU promises."""
+"""The devices' random number generators.
+
+Each is a Mersenne twister of its own, as the CPU's is: equal seeds give equal numbers on the host and on
+every device, which no real GPU promises.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,53 @@ from typing import Any
 
 import torch
 
-__all__ = ["Random"]
+__all__ = ["DeviceGenerator", "Random"]
 
 _default = torch.default_generator
+_Generator = torch.Generator
+
+
+class DeviceGenerator(_Generator):
+    """A generator that says it lives on a device."""
+
+    _device: torch.device
+
+    @property
+    def device(self) -> torch.device:
+        """Where its numbers are drawn."""
+        return self._device
+
+    def clone_state(self) -> DeviceGenerator:
+        """A generator in the same state."""
+        other = device_generator(self._device)
+        other.set_state(self.get_state())
+        return other
+
+
+def device_generator(device: torch.device) -> DeviceGenerator:
+    """A fresh generator of the device."""
+    generator = DeviceGenerator()
+    generator._device = device
+    return generator
 
 
 class Random:
-    """One generator a device; operators that take none borrow the default generator for the time of the call."""
+    """One generator a device; operators that take none borrow the default one for the time of the call."""
 
-    def __init__(self, devices: int) -> None:
-        self.generators = [torch.Generator() for _ in range(devices)]
+    def __init__(self, devices: list[torch.device]) -> None:
+        self.generators = tuple(device_generator(device) for device in devices)
         for generator in self.generators:
             generator.manual_seed(_default.initial_seed())
         self._lock = threading.Lock()
 
     def run(self, device: int, plan: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs the operator on the device's generator. An explicit generator stays what it is."""
+        """Runs the operator on the device's generator, or on an explicit one, which must be of the device."""
         if plan.generator:
-            if kwargs.get("generator") is None and not any(isinstance(a, torch._C.Generator) for a in args):
+            given = given_generator(args, kwargs)
+            if given is None:
                 kwargs = {**kwargs, "generator": self.generators[device]}
+            elif given.device.type != "cuda":
+                raise wrong_generator("cuda", given)
             return plan.func(*args, **kwargs)
         own = self.generators[device]
         with self._lock:
@@ -37,3 +68,16 @@ class Random:
             finally:
                 own.set_state(_default.get_state())
                 _default.set_state(saved)
+
+
+def given_generator(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The generator among an operator's arguments, if there is one."""
+    given = kwargs.get("generator")
+    if given is None:
+        given = next((a for a in args if isinstance(a, _Generator)), None)
+    return given
+
+
+def wrong_generator(wanted: str, given: Any) -> RuntimeError:
+    """What PyTorch says of a generator that belongs to another kind of device."""
+    return RuntimeError(f"Expected a '{wanted}' device type for generator but found '{given.device.type}'")

@@ -12,7 +12,16 @@ from types import ModuleType
 __all__ = ["modules"]
 
 # In this order; a later one may wrap what an earlier one has set.
-_NAMES: tuple[str, ...] = ("device", "tensors", "factories", "copies")
+_NAMES: tuple[str, ...] = (
+    "device",
+    "tensors",
+    "factories",
+    "copies",
+    "rng",
+    "optim",
+    "parallel",
+    "serialization",
+)
 
 
 def modules() -> Iterator[ModuleType]:

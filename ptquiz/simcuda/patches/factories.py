@@ -95,23 +95,10 @@ def _factory(machine: Machine, original: Any) -> Callable[..., Any]:
             place, kwargs["device"] = found, "cpu"
         elif kwargs.get("out") is not None or (args and isinstance(args[0], Tensor)):
             return original(*args, **kwargs)
-        kwargs = _generator(machine, place, kwargs)
         pin = kwargs.pop("pin_memory", False)
         return _pinned(machine, _placed(machine, place, original, args, kwargs), pin, place)
 
     return factory
-
-
-def _generator(machine: Machine, place: int, kwargs: Any) -> Any:
-    """A generator belongs to a device; PyTorch refuses one of another."""
-    generator = kwargs.get("generator")
-    if generator is not None:
-        wanted = "cuda" if place >= 0 else "cpu"
-        if generator.device.type != wanted:
-            raise RuntimeError(
-                f"Expected a '{wanted}' device type for generator but found '{generator.device.type}'"
-            )
-    return kwargs
 
 
 def _beside(machine: Machine, original: Any) -> Callable[..., Any]:
