@@ -100,6 +100,7 @@ class DeviceAllocator:
         self._freeable: set[PoolId] = set()
         self._last_resort: list[PoolId] = []  # pools made with use_on_oom
         self._routes: list[tuple[PoolId, object]] = []
+        self._ended: deque[PoolId] = deque()
 
     # Blocks
 
@@ -259,6 +260,7 @@ class DeviceAllocator:
 
     def _grow(self, blocks: BlockPool, size: int, stream: int, nbytes: int) -> Block:
         """A new segment for `size` bytes; when there is no room, the cache goes back to the driver first."""
+        self.settle_pools()
         if nbytes >= EXBIBYTE:
             raise OutOfMemory("CUDA out of memory. Tried to allocate more than 1EB memory.")
         wanted = segment_size(size)
@@ -333,6 +335,7 @@ class DeviceAllocator:
 
         A `MemPool`'s segments go only when the pool has ended; `pool_id` restricts the call to one such pool.
         """
+        self.settle_pools()
         self._release_cached(pool_id)
 
     # Pools
@@ -372,6 +375,17 @@ class DeviceAllocator:
         if not pool.use_count:
             self._freeable.add(pool_id)
             self._last_resort = [other for other in self._last_resort if other != pool_id]
+
+    def pool_gone(self, pool_id: PoolId) -> None:
+        """The pool's object has gone. Safe in a finalizer: only noted here, and done by `settle_pools`."""
+        self._ended.append(pool_id)
+
+    def settle_pools(self) -> None:
+        """Ends the pools whose objects have gone, and returns what they no longer use to the driver."""
+        while self._ended:
+            pool_id = self._ended.popleft()
+            self.release_pool(pool_id)
+            self._release_cached(pool_id)
 
     def pool_use_count(self, pool_id: PoolId) -> int:
         return self._pools[pool_id].use_count
