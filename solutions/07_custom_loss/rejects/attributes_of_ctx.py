@@ -1,0 +1,22 @@
+"""test_inputs_are_guarded: keeps the inputs as attributes of ctx, where autograd cannot watch them"""
+
+import torch
+
+
+class MeanSquaredError(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, target):
+        ctx.x, ctx.target = x, target
+        return ((x - target) ** 2).mean()
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, target = ctx.x, ctx.target
+        grad = grad_output * 2 * (x - target) / x.numel()
+        return grad if ctx.needs_input_grad[0] else None, -grad if ctx.needs_input_grad[1] else None
+
+
+def mse(x, target):
+    if x.shape != target.shape:
+        raise ValueError("shapes differ")
+    return MeanSquaredError.apply(x, target)
