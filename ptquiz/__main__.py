@@ -50,10 +50,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from ptquiz.cli import app
+    from ptquiz.cli import app_for
 
     try:
-        code = app(arguments, prog_name="ptquiz", standalone_mode=False)
+        code = app_for(arguments)(arguments, prog_name="ptquiz", standalone_mode=False)
     except Exception as error:
         if type(error).__name__ == "Abort":
             return INTERRUPTED

@@ -7,7 +7,6 @@ Typer and Rich take to import.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,23 +16,42 @@ from ptquiz import session, words, workspace
 from ptquiz.errors import PtquizError, UsageError
 from ptquiz.session import Session
 
-app = typer.Typer(
-    name="ptquiz",
-    help="Practise PyTorch interview questions: start one, fill it in, have it checked.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+
+def _without_pydantic() -> None:
+    """Take text as it is. All our parameters are text or flags, which we check ourselves.
+
+    Typer 0.29 builds a pydantic adapter even for `str`; importing pydantic takes as long as all the rest.
+    Where Typer has no such place, nothing happens.
+    """
+    try:
+        from typer import core
+        from typer._coercion import RuntimeParam
+
+        usual = core.build_runtime_param  # type: ignore[attr-defined]
+    except (ImportError, AttributeError):
+        return
+
+    class AsItIs(RuntimeParam):
+        def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:
+            return list(value) if isinstance(value, tuple) else value
+
+    def build(descriptor: Any) -> Any:
+        if descriptor.annotation in (str, list[str], bool):
+            return AsItIs(descriptor.parameter_info, descriptor.annotation)
+        return usual(descriptor)
+
+    core.build_runtime_param = build  # type: ignore[attr-defined]
 
 
-class Language(Enum):
-    en = "en"
-    zh = "zh"
+_without_pydantic()
 
-
-class Device(Enum):
-    sim = "sim"
-    cuda = "cuda"
+_SETTINGS: dict[str, Any] = {
+    "name": "ptquiz",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+}
+app = typer.Typer(**_SETTINGS)
 
 
 def _names(incomplete: str) -> Iterator[tuple[str, str]]:
@@ -54,6 +72,14 @@ def _names(incomplete: str) -> Iterator[tuple[str, str]]:
             yield slug, number
 
 
+def _langs(incomplete: str) -> list[str]:
+    return [lang for lang in words.LANGS if lang.startswith(incomplete)]
+
+
+def _devices(incomplete: str) -> list[str]:
+    return [device for device in ("sim", "cuda") if device.startswith(incomplete)]
+
+
 Name = Annotated[
     str, typer.Argument(metavar="N", help="Number, slug, or part of a slug.", autocompletion=_names)
 ]
@@ -61,9 +87,19 @@ MaybeName = Annotated[
     str | None,
     typer.Argument(metavar="[N]", help="Number, slug, or part of a slug.", autocompletion=_names),
 ]
-Lang = Annotated[Language | None, typer.Option("--lang", help="Language; by default the locale's.")]
+Lang = Annotated[
+    str | None,
+    typer.Option("--lang", metavar="en|zh", help="Language; by default the locale's.", autocompletion=_langs),
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="sim|cuda", help="Where GPU exercises run.", autocompletion=_devices),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-File = Annotated[Path | None, typer.Option("--file", help="Use this file, not the one in the workspace.")]
+File = Annotated[
+    str | None,
+    typer.Option("--file", metavar="PATH", help="Use this file, not the one in the workspace."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -83,7 +119,7 @@ def _common(
     ] = False,
 ) -> None:
     """Practise PyTorch interview questions: start one, fill it in, have it checked."""
-    session.default_language = lang.value if lang else None
+    session.default_language = lang and session.language(lang)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -119,6 +155,39 @@ def list_(
     return 0
 
 
+def _path(text: str | None) -> Path | None:
+    if text == "":
+        raise UsageError(
+            ("--file is empty.", "--file 后面是空的。"), ("Name a Python file.", "请给出一个 Python 文件。")
+        )
+    return None if text is None else Path(text)
+
+
+def _seed(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) >= 2**63:
+        raise UsageError(
+            (
+                f"--seed must be a whole number from 0 to 2**63 - 1 (got {text!r}).",
+                f"--seed 须为 0 到 2**63 - 1 的整数（收到 {text!r}）。",
+            ),
+            ("Copy it from the report that you want to replay.", "从要重跑的那份报告里复制种子即可。"),
+        )
+    return int(text)
+
+
+def _device(text: str) -> str:
+    if text not in ("sim", "cuda"):
+        raise UsageError(
+            (
+                f"--device must be sim or cuda (got {text!r}).",
+                f"--device 只能是 sim 或 cuda（收到 {text!r}）。",
+            )
+        )
+    return text
+
+
 def _choices(option: str, given: list[str] | None, table: dict[str, Any]) -> set[str]:
     found = {g.strip().lower().replace("-", " ").replace("_", " ") for g in given or table}
     if unknown := found - set(table):
@@ -150,13 +219,13 @@ def start(
 def check(
     name: MaybeName = None,
     file: File = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Replay these inputs.")] = None,
-    device: Annotated[Device, typer.Option(help="Where GPU exercises run.")] = Device.sim,
+    seed: Annotated[str | None, typer.Option(metavar="INTEGER", help="Replay these inputs.")] = None,
+    device: Device = "sim",
     timeline: Annotated[
         bool, typer.Option("--timeline", help="Show what ran when, stream by stream.")
     ] = False,
     trace: Annotated[
-        Path | None, typer.Option(help="Write a trace for chrome://tracing or Perfetto.")
+        str | None, typer.Option(metavar="PATH", help="Write a trace for chrome://tracing or Perfetto.")
     ] = None,
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="For other people's code (Linux, bwrap).")
@@ -171,14 +240,15 @@ def check(
     """
     from ptquiz import checking
 
-    how = checking.How(seed, device.value, timeline, trace, sandbox)
+    how = checking.How(_seed(seed), _device(device), timeline, Path(trace) if trace else None, sandbox)
     s = Session(lang)
     if every:
         if name is not None or file is not None or trace is not None:
             raise UsageError("--all takes no N, no --file and no --trace.", "Leave them out.")
         return checking.check_all(s, how, as_json)
-    exercise = s.bank.find(name) if name is not None else s.started_last(file)
-    return checking.check_one(s, exercise, workspace.locate(exercise, file), how, as_json)
+    path = _path(file)
+    exercise = s.bank.find(name) if name is not None else s.started_last(path)
+    return checking.check_one(s, exercise, workspace.locate(exercise, path), how, as_json)
 
 
 @app.command()
@@ -211,7 +281,7 @@ def reveal(
     """The answer, why it is so, and the source's errors."""
     s = Session(lang)
     exercise = s.bank.find(name)
-    mine = workspace.locate(exercise, file) if diff else None
+    mine = workspace.locate(exercise, _path(file)) if diff else None
     before = s.standing(exercise)
     s.quietly(lambda: s.store.reveal(exercise.slug, exercise.number))
     session.show_answer(s, exercise, before, mine)
@@ -258,18 +328,19 @@ def reset(name: Name, lang: Lang = None) -> int:
 def watch(
     name: MaybeName = None,
     file: File = None,
-    device: Annotated[Device, typer.Option(help="Where GPU exercises run.")] = Device.sim,
+    device: Device = "sim",
     lang: Lang = None,
 ) -> int:
     """Check at every save, at once. Keys: h hint, n next, r reveal, q quit."""
     from ptquiz import watch as watching
 
     s = Session(lang)
-    exercise = s.bank.find(name) if name is not None else s.started_last(file)
-    if file is None:
+    path = _path(file)
+    exercise = s.bank.find(name) if name is not None else s.started_last(path)
+    if path is None:
         workspace.start(exercise)
         s.quietly(lambda: s.store.start(exercise.slug, exercise.number))
-    return watching.run(s, exercise, workspace.locate(exercise, file), device.value)
+    return watching.run(s, exercise, workspace.locate(exercise, path), _device(device))
 
 
 @app.command()
@@ -292,6 +363,17 @@ def doctor(as_json: Json = False, lang: Lang = None) -> int:
     from ptquiz import doctor as doctor_
 
     return doctor_.run(Session(lang), as_json)
+
+
+def app_for(arguments: list[str]) -> typer.Typer:
+    """The app with the one command that is asked for, where that is plain: building all takes 5 ms."""
+    wanted = [c for c in app.registered_commands if arguments[:1] == [c.name or c.callback.__name__]]  # type: ignore[union-attr]
+    if not wanted:
+        return app
+    light = typer.Typer(**_SETTINGS)
+    light.registered_callback = app.registered_callback
+    light.registered_commands = wanted
+    return light
 
 
 def main(argv: list[str] | None = None) -> int:

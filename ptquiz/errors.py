@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 # One text for both languages, or (English, Chinese).
 Words = str | tuple[str, str]
 
@@ -11,6 +13,14 @@ def said(words: Words, lang: str) -> str:
     if isinstance(words, str):
         return words
     return words[1] if lang == "zh" else words[0]
+
+
+def shown(path: Path) -> str:
+    """A path as one would write it here: relative where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
 
 
 class PtquizError(Exception):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -118,22 +119,37 @@ class Screen:
         """All in groups, each a learning path."""
         heads = [("No", "题号"), ("Title", "题目"), ("Topic", "主题"), ("Level", "难度"), ("Min", "分钟"),
                  ("Device", "设备"), ("After", "先修"), ("State", "状态")]  # fmt: skip
-        table = self.table(heads, right=(0, 4))
+        rows: list[Sequence[tuple[str, str]]] = []
         for at, e in enumerate(exercises):
-            last = at + 1 == len(exercises) or exercises[at + 1].topic != e.topic
             state = standings[e.slug].state if e.slug in standings else "not started"
-            table.add_row(
-                f"{e.number:02}",
-                Text(e.title.get(self.lang)),
-                words.word(words.TOPICS, e.topic, self.lang),
-                words.word(words.LEVELS, e.level, self.lang),
-                str(e.minutes),
-                e.device,
-                ",".join(map(str, e.after)),
-                Text(words.word(words.STATES, state, self.lang), STATE_STYLES[state]),
-            )
-            if last and at + 1 < len(exercises):
-                table.add_row()
+            cells = [f"{e.number:02}", e.title.get(self.lang), words.word(words.TOPICS, e.topic, self.lang)]
+            cells += [words.word(words.LEVELS, e.level, self.lang), str(e.minutes), e.device]
+            row = [(cell, "") for cell in (*cells, ",".join(map(str, e.after)))]
+            rows.append([*row, (words.word(words.STATES, state, self.lang), STATE_STYLES[state])])
+            if at + 1 < len(exercises) and exercises[at + 1].topic != e.topic:
+                rows.append([("", "")] * len(heads))
+        self._columns([said(head, self.lang) for head in heads], rows, right=(0, 4))
+
+    def _columns(
+        self, heads: Sequence[str], rows: Sequence[Sequence[tuple[str, str]]], right: Sequence[int]
+    ) -> None:
+        """Rows of (text, style), each column as one cell of many lines: a third of the time of many rows.
+
+        The second column holds prose and is wrapped here, so that the lines of all columns stay level.
+        """
+        others = [
+            max(cell_len(row[at][0]) for row in [[(h, "") for h in heads], *rows]) for at in range(len(heads))
+        ]
+        room = max(self.out.width - sum(others) + others[1] - len(heads), 12)
+        level: list[Sequence[tuple[str, str]]] = []
+        for row in rows:
+            first, *more = Text(row[1][0]).wrap(self.out, room) or [Text()]
+            level.append([row[0], (first.plain, row[1][1]), *row[2:]])
+            level += [[("", ""), (line.plain, row[1][1]), *[("", "")] * (len(heads) - 2)] for line in more]
+        table = self.table(heads, right)
+        table.add_row(
+            *(Text("\n").join(Text(*cell) for cell in column) for column in zip(*level, strict=True))
+        )
         self.out.print(table)
 
     def progress(self, counts: dict[str, int], touched: Sequence[tuple[Exercise, Standing]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,11 +21,20 @@ default_language: str | None = None
 ALL_DONE = ("You have passed every exercise.", "所有题目都已通过。")
 
 
+def language(option: str | None) -> str:
+    """The language of one command; raises UsageError for one that there is not."""
+    if option is not None and option not in words.LANGS:
+        raise UsageError(
+            (f"--lang must be en or zh (got {option!r}).", f"--lang 只能是 en 或 zh（收到 {option!r}）。")
+        )
+    return words.language(option or default_language)
+
+
 class Session:
     """One command's surroundings. `lang` is the option's value, if it was given."""
 
-    def __init__(self, lang: Enum | None = None) -> None:
-        self.lang = words.language(lang.value if lang else default_language)
+    def __init__(self, lang: str | None = None) -> None:
+        self.lang = language(lang)
         self.screen = Screen(self.lang)
         self.bank = load_bank()
         self.store = Progress(workspace.home() / "progress.db", tell=self.screen.note)
