@@ -1,0 +1,20 @@
+"""Loads into a copy first; what fits the copy fits the model. Saves copies on the CPU."""
+
+import copy
+from pathlib import Path
+
+import torch
+
+
+def save_weights(model, path):
+    weights = type(model.state_dict())()
+    for key, value in model.state_dict().items():
+        weights[key] = value.detach().cpu().clone()
+    torch.save(weights, str(path))
+
+
+def load_weights(model, path, device):
+    state = torch.load(Path(path), map_location=torch.device("cpu"))
+    copy.deepcopy(model).load_state_dict(state, strict=True)
+    model.load_state_dict(state)
+    model.to(device=torch.device(device))
