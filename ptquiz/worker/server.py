@@ -22,7 +22,13 @@ from ptquiz.worker import processes
 from ptquiz.worker.wire import Ended, Hello, Request, Started, encode_line
 
 # Imported by the first gradcheck and so on: cheaper before the fork than in every child.
-LAZY = ("torch.autograd.gradcheck", "torch.testing", "torch.utils.checkpoint", "torch.utils.data")
+LAZY = (
+    "torch.autograd.gradcheck",
+    "torch.fx.experimental.symbolic_shapes",
+    "torch.testing",
+    "torch.utils.checkpoint",
+    "torch.utils.data",
+)
 
 
 def serve(control: socket.socket, needs: tuple[str, ...], warm: bool) -> None:
