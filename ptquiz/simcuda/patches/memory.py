@@ -240,6 +240,8 @@ def _install_pools(machine: Machine, patcher: Patcher, memory: _DeviceMemory) ->
     for owner in (torch._C, torch.cuda.memory):
         for name, function in functions.items():
             patcher.set(owner, name, function)
+    for owner in (torch._C, torch.cuda.graphs):
+        patcher.set(owner, "_cuda_isCurrentStreamCapturing", lambda: False)
     MemPool.__qualname__, MemPool.__module__ = "MemPool", "torch.cuda.memory"
     for owner in (torch.cuda, torch.cuda.memory):
         patcher.set(owner, "MemPool", MemPool)
