@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ptquiz import __main__ as ending
-from ptquiz import grader, progress, workspace
+from ptquiz import entry, grader, progress, workspace
 from ptquiz.bank import Exercise
 from ptquiz.errors import UsageError
 from ptquiz.report import Report
@@ -65,14 +65,14 @@ def keep(session: Session, report: Report, path: Path, at: str) -> None:
 
 
 def check_one(session: Session, exercise: Exercise, path: Path, how: How, as_json: bool) -> int:
-    report = grade(session, exercise, path, how)
-    ending.outcome = EXIT_CODES[report.verdict]
+    report = grade(session, exercise, path, how, entry.early)
+    entry.outcome = EXIT_CODES[report.verdict]
     if as_json:
         session.screen.raw(report.to_json())
     else:
         session.screen.report(exercise, report, path, how.timeline)
         advise(session, exercise, report)
-    return ending.outcome
+    return entry.outcome
 
 
 def advise(session: Session, exercise: Exercise, report: Report) -> None:
@@ -102,11 +102,12 @@ def check_all(session: Session, how: How, as_json: bool) -> int:
             ("`ptquiz start` begins the first one.", "用 `ptquiz start` 开始第一题。"),
         )
     rows = []
+    gc.enable()
     with grader.WarmWorker() as warm:
         for e in chosen:
             rows.append((e, grade(session, e, workspace.path_of(e), how, warm)))  # noqa: PERF401
     worst = max(EXIT_CODES[report.verdict] for _, report in rows)
-    ending.outcome = worst
+    entry.outcome = worst
     if as_json:
         session.json({"passed": sum(r.verdict == "passed" for _, r in rows), "reports": [r for _, r in rows]})
     else:

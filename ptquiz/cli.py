@@ -1,4 +1,4 @@
-"""The commands: parse, call one function, render, return an exit code. How they end is in `ptquiz.__main__`.
+"""The commands: parse, call one function, render, return an exit code. How they end is in `ptquiz.entry`.
 
 Heavy modules are imported where they are used: `list`, `start`, `hint` and `reveal` answer in the time that
 Typer and Rich take to import.
@@ -378,6 +378,6 @@ def app_for(arguments: list[str]) -> typer.Typer:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    from ptquiz.__main__ import main as run
+    from ptquiz.entry import main as run
 
     return run(argv)

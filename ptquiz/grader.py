@@ -268,7 +268,9 @@ def _missing(hello: Hello) -> PtquizError:
 class WarmWorker:
     """A worker that stays: each grading is a fork of it. When its process has died, it starts another."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool = False) -> None:
+        """With `once`, for a single grading that is known before everything else: started ahead, not warm."""
+        self._once = once
         self._worker: Worker | None = None
         self._needs: frozenset[str] = frozenset()
         self._lock = threading.Lock()
@@ -280,7 +282,20 @@ class WarmWorker:
             return
         self.close()
         self._needs = wanted
-        self._worker = Worker(wanted)
+        self._worker = Worker(wanted, once=self._once)
+
+    def cancel(self) -> None:
+        """End the grading that is running, from any thread; its report then means nothing."""
+        worker = self._worker
+        if worker is not None:
+            worker.ask_to_kill()
+
+    def kill(self) -> None:
+        """End the worker at once, whatever it does."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+            worker.close()
 
     @contextlib.contextmanager
     def lent(self, needs: Iterable[str] = ()) -> Any:

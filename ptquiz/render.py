@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -207,19 +206,14 @@ class Screen:
             elif kind == "heading":
                 self.out.print(Text(text, "bold"))
             else:
-                hanging = len(indent)
-                body = inline(text)
-                if kind == "item":
-                    self._item(indent, body)
-                else:
-                    self.out.print(Padding(body, (0, 0, 0, hanging)) if hanging else body)
+                self.hang(indent, inline(text))
 
-    def _item(self, bullet: str, body: Text) -> None:
-        grid = Table.grid(padding=0)
-        grid.add_column(width=len(bullet), no_wrap=True)
-        grid.add_column(overflow="fold")
-        grid.add_row(bullet, body)
-        self.out.print(grid)
+    def hang(self, indent: str, body: Text) -> None:
+        """`body` wrapped beside `indent` (blanks or a bullet), later lines under the first."""
+        lines = list(body.wrap(self.out, max(self.out.width - len(indent), 20))) or [Text()]
+        for at, line in enumerate(lines):
+            line.rstrip()
+            self.out.print(Text(indent if at == 0 else " " * len(indent)) + line, soft_wrap=True)
 
     def hint(self, exercise: Exercise, given: int) -> None:
         """All hints given so far, the newest last."""
@@ -296,7 +290,7 @@ class Screen:
         room = FIRST_LINES
         for check in checks:
             mark, style = MARKS[check.outcome]
-            self._item(f"  {mark} ", Text(check.title, style))
+            self.hang(f"  {mark} ", Text(check.title, style))
             if check.message and check.outcome != "passed":
                 if check.outcome == "skipped":
                     self._indented(check.message, 2, "dim")
@@ -308,8 +302,7 @@ class Screen:
         lines = message.rstrip().splitlines()
         for line in lines[:most]:
             own = len(line) - len(line.lstrip())
-            body = Text(line.strip(), style)
-            self.out.print(Padding(body, (0, 0, 0, 6 + min(own, 16))) if line.strip() else "")
+            self.hang(" " * (6 + min(own, 16)), Text(line.strip(), style))
         if len(lines) > most:
             cut = len(lines) - most
             self.say((f"      … {cut} more lines", f"      …（另有 {cut} 行）"), "dim")

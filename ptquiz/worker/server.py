@@ -67,7 +67,9 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
 
 def receive(control: socket.socket) -> tuple[Request, list[int]] | None:
     """The next request and its three descriptors (results, output, trace); None at the end."""
-    first, fds, _, _ = socket.recv_fds(control, 1, 3)
+    first = b"K"
+    while first == b"K":  # asked to end a grading that had just ended
+        first, fds, _, _ = socket.recv_fds(control, 1, 3)
     if not first:
         return None
     line = bytearray()
