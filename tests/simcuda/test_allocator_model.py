@@ -280,6 +280,8 @@ def test_everything_comes_back(orders):
         pair.free(0, 0)
     pair.real.empty_cache()
     stats = pair.real.stats()
-    assert all(v["all"]["current"] == 0 for k, v in stats.items() if isinstance(v, dict) and "all" in v), stats
+    assert all(v["all"]["current"] == 0 for k, v in stats.items() if isinstance(v, dict) and "all" in v), (
+        stats
+    )
     assert pair.real.mem_get_info() == (CAPACITY, CAPACITY)
     assert pair.real.snapshot() == []
