@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ptquiz.simcuda.core.allocator import DeviceAllocator, OutOfMemory, format_size, round_size, segment_size
@@ -98,7 +100,7 @@ def test_best_fit(memory):
 
 
 def test_among_equals_the_lowest_address(memory):
-    """Free blocks of one size are handed out from the lowest address on, in whatever order they were freed."""
+    """Free blocks of one size are handed out from the lowest address on."""
     blocks = [memory.malloc(512, 0) for _ in range(6)]
     addresses = [block.address for block in blocks]
     memory.free(blocks[3])
@@ -165,6 +167,7 @@ def test_recording_the_own_stream_does_nothing(memory):
 def test_a_block_waits_for_every_recorded_stream(memory, work):
     """With two streams recorded, both must have got past it."""
     block = memory.malloc(512, 0)
+    address = block.address
     memory.record_stream(block, (0, 7))
     memory.record_stream(block, (0, 8))
     memory.free(block)
@@ -208,7 +211,7 @@ def test_addresses_come_again_after_the_driver_had_them(memory):
 def test_devices_have_addresses_of_their_own():
     """No address belongs to two devices."""
     ends = [DeviceAllocator(i, 64 * GIB).malloc(60 * GIB, 0) for i in range(3)]
-    for low, high in zip(ends, ends[1:], strict=False):
+    for low, high in pairwise(ends):
         assert low.address + low.size <= high.address
 
 
@@ -230,8 +233,8 @@ def test_out_of_memory_says_what_pytorch_says(memory):
         memory.malloc(40 * MIB, 0)
     text = str(caught.value)
     assert text.startswith(
-        "CUDA out of memory. Tried to allocate 40.00 MiB. GPU 0 has a total capacity of 64.00 MiB of which 32.00 MiB"
-        " is free."
+        "CUDA out of memory. Tried to allocate 40.00 MiB. GPU 0 has a total capacity of 64.00 MiB of which"
+        " 32.00 MiB is free."
     )
     assert (
         "Of the allocated memory 30.00 MiB is allocated by PyTorch, and 2.00 MiB is reserved by PyTorch"
@@ -306,8 +309,10 @@ def test_freeing_twice_is_refused(memory):
         (1536, "1.50 KiB"),
         (MIB, "1024.00 KiB"),
         (20 * MIB, "20.00 MiB"),
-    ]
-    + [(GIB, "1024.00 MiB"), (2 * GIB, "2.00 GiB"), (1536 * GIB, "1536.00 GiB")],
+        (GIB, "1024.00 MiB"),
+        (2 * GIB, "2.00 GiB"),
+        (1536 * GIB, "1536.00 GiB"),
+    ],
 )
 def test_sizes_in_messages(size, text):
     """A unit begins above its own size, as in PyTorch's messages."""
@@ -348,7 +353,7 @@ class TestPools:
             memory.begin_pool((0, 1))
 
     def test_a_living_pool_keeps_its_segments(self, memory):
-        """empty_cache leaves a pool that somebody holds alone; when its object goes, so does its free memory."""
+        """empty_cache leaves a living pool alone; when its object goes, so does its free memory."""
         memory.create_pool((0, 1))
         memory.begin_pool((0, 1))
         block = memory.malloc(512, 0)

@@ -1,4 +1,4 @@
-"""The caching allocator against a slow model that scans lists and knows the rules only in their plainest form."""
+"""The caching allocator against a slow model that scans lists and knows only the plain rules."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_peaks_are_the_largest_values_seen(orders):
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(steps, min_size=20, max_size=60))
 def test_everything_comes_back(orders):
-    """When every block is freed and the cache emptied, the device is as new: no byte and no segment is left."""
+    """When every block is freed and the cache emptied, no byte and no segment is left."""
     pair = Pair()
     for name, first, second in orders:
         getattr(pair, name)(first, second)

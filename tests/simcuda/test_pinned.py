@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ptquiz.simcuda.core.pinned import PinnedAllocator
@@ -91,7 +93,7 @@ def test_the_first_unfinished_copy_stops_the_search(pinned, work):
 def test_no_two_blocks_overlap(pinned):
     """Live blocks have addresses of their own, and an unpinned one's address may come again."""
     blocks = [pinned.malloc(5000) for _ in range(4)]
-    for low, high in zip(blocks, blocks[1:], strict=False):
+    for low, high in pairwise(blocks):
         assert low.address + low.size <= high.address
     pinned.free(blocks[0])
     pinned.empty_cache()
