@@ -419,7 +419,7 @@ class Engine:
             return [target]
         if isinstance(target, int):
             return [self._point(s, 0) for key, s in self._streams.items() if key[0] == target]
-        return [self._point(self._told(target), 0)]
+        return [self._point(self._streams.get(target) or self._open(target), 0)]
 
     def _report(self, conflicts: list[Conflict], op: Op) -> None:
         """Make races of conflicts, one for each pair of lines."""

@@ -14,6 +14,9 @@ __all__ = ["modules"]
 # In this order; a later one may wrap what an earlier one has set.
 _NAMES: tuple[str, ...] = (
     "device",
+    "streams",
+    "threads",
+    "memory",
     "tensors",
     "factories",
     "copies",
