@@ -85,9 +85,8 @@ def _install_join(machine: Any, patcher: Any) -> None:
 
 def _install_futures(machine: Any, patcher: Any) -> None:
     """A future is ready at the time of whoever set it; asking for its result takes the later time."""
-    originals = {
-        name: getattr(_base.Future, name) for name in ("set_result", "set_exception", "result", "exception")
-    }
+    names = ("set_result", "set_exception", "result", "exception")
+    originals = {name: getattr(_base.Future, name) for name in names}
     wait = _base.wait
 
     def setter(name: str) -> Any:
@@ -126,7 +125,7 @@ def _take(machine: Any, giver: Any) -> None:
 
 
 def _install_queue(machine: Any, patcher: Any) -> None:
-    """First in, first out: an item is there when it was put; a place in a full queue, when an item was got."""
+    """An item is there when it was put; a place in a full queue is free when an item was got."""
     put, get = queue.Queue._put, queue.Queue._get  # both run with the queue's lock held
 
     def noted_put(self: Any, item: Any) -> None:
