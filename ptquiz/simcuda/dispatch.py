@@ -16,7 +16,7 @@ from ptquiz.simcuda.copying import HANDLERS
 from ptquiz.simcuda.core.engine import Access
 from ptquiz.simcuda.machine import Machine
 from ptquiz.simcuda.placement import Found, check_same_device, resolve
-from ptquiz.simcuda.random import given_generator, wrong_generator
+from ptquiz.simcuda.random import given_generator, kind_of, wrong_generator
 from ptquiz.simcuda.schema import Plan
 from ptquiz.simcuda.storage import ATTRIBUTE, CPU, FLOATING, PINNED, State, footprint, state_of
 
@@ -33,6 +33,16 @@ class SimMode(TorchDispatchMode):
         super().__init__()
         self.machine = machine
         self.plans: dict[Any, Plan] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: the wrapper that says so imports torch._dynamo (a second) and costs microseconds a call."""
+        return False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No wrapper around the handler: it would import torch._dynamo at the first operation."""
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -103,7 +113,7 @@ def on_host(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The operator itself, on the host."""
     if plan.seeded and plan.generator:
         given = given_generator(args, kwargs)
-        if given is not None and given.device.type == "cuda":
+        if given is not None and kind_of(given) == "cuda":
             raise wrong_generator("cpu", given)
     return plan.func(*args, **kwargs)
 

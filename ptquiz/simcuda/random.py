@@ -7,6 +7,7 @@ every device, which no real GPU promises.
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ __all__ = ["DeviceGenerator", "Random"]
 
 _default = torch.default_generator
 _Generator = torch.Generator
+_known: dict[int, torch.device] = {}  # C++ hands generators on in new wrappers: known by their address
 
 
 class DeviceGenerator(_Generator):
@@ -38,6 +40,8 @@ def device_generator(device: torch.device) -> DeviceGenerator:
     """A fresh generator of the device."""
     generator = DeviceGenerator()
     generator._device = device
+    _known[generator._cdata] = device
+    weakref.finalize(generator, _known.pop, generator._cdata, None)
     return generator
 
 
@@ -56,7 +60,7 @@ class Random:
             given = given_generator(args, kwargs)
             if given is None:
                 kwargs = {**kwargs, "generator": self.generators[device]}
-            elif given.device.type != "cuda":
+            elif kind_of(given) != "cuda":
                 raise wrong_generator("cuda", given)
             return plan.func(*args, **kwargs)
         own = self.generators[device]
@@ -78,6 +82,11 @@ def given_generator(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return given
 
 
+def kind_of(generator: Any) -> str:
+    """The type of device that a generator belongs to."""
+    return "cuda" if generator._cdata in _known else "cpu"
+
+
 def wrong_generator(wanted: str, given: Any) -> RuntimeError:
     """What PyTorch says of a generator that belongs to another kind of device."""
-    return RuntimeError(f"Expected a '{wanted}' device type for generator but found '{given.device.type}'")
+    return RuntimeError(f"Expected a '{wanted}' device type for generator but found '{kind_of(given)}'")

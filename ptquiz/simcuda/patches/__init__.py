@@ -24,6 +24,8 @@ _NAMES: tuple[str, ...] = (
     "optim",
     "parallel",
     "serialization",
+    "backends",
+    "amp",
 )
 
 

@@ -13,6 +13,7 @@ from ptquiz.simcuda.context import Patcher
 from ptquiz.simcuda.copying import transfer
 from ptquiz.simcuda.errors import not_modelled
 from ptquiz.simcuda.machine import Machine
+from ptquiz.simcuda.patches.backends import known_to_script
 from ptquiz.simcuda.placement import resolve
 from ptquiz.simcuda.storage import CPU, state_of
 
@@ -42,6 +43,7 @@ def install(machine: Machine, patcher: Patcher) -> None:
         if original is not None:
             replaced[original] = wrapper = functools.wraps(original)(wrap(machine, original))
             patcher.set(owner, name, wrapper)
+            known_to_script(patcher, original, wrapper)
 
     for name in _PLAIN:
         replace(torch, name, _factory)
