@@ -103,7 +103,8 @@ class Machine:
         self.lock = threading.RLock()
         self.tls = ThreadState(devices)
         self.freed: deque[tuple[int, Any]] = deque()  # (device, block): appended by finalizers, in any thread
-        self.on_node: Callable[[Any], None] | None = None  # a backward node runs: choose its stream
+        self.on_switch: Callable[[], None] = lambda: None  # a thread has changed a current stream
+        self.on_node: Callable[[Any, int], None] | None = None  # a backward node runs: choose its stream
         self.is_forked: Callable[[], bool] = bool
         self.sync_debug_mode = 0
         self.closed = False
@@ -118,7 +119,7 @@ class Machine:
     def stream(self, device: int) -> tuple[int, int]:
         """The calling thread's current stream of the device; in backward, that of the running node."""
         if self.on_node is not None and (node := _current_node()) is not None:
-            self.on_node(node)
+            self.on_node(node, device)
         return (device, self.tls.streams[device])
 
     # Memory

@@ -16,6 +16,7 @@ _NAMES: tuple[str, ...] = (
     "device",
     "streams",
     "threads",
+    "autograd",
     "memory",
     "tensors",
     "factories",

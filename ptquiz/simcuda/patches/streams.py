@@ -140,11 +140,13 @@ class _StreamBase(_RealStream):  # type: ignore[misc]
         _entered(tls).append((tls.device, tls.streams[self.device_index]))
         tls.device = self.device_index
         tls.streams[self.device_index] = self._key[1]
+        _machine.on_switch()
         return self
 
     def __exit__(self, *error: Any) -> None:
         tls = _machine.tls
         tls.device, tls.streams[self.device_index] = _entered(tls).pop()
+        _machine.on_switch()
 
 
 def _entered(tls: Any) -> list[tuple[int, int]]:
@@ -296,6 +298,7 @@ def _set_stream(stream_id: int, device_index: int, device_type: int = CUDA) -> N
     tls = _machine.tls
     tls.streams[_checked(device_index)] = handle_of(stream_id, device_index)
     tls.device = device_index
+    _machine.on_switch()
 
 
 def _sleep(cycles: int) -> None:
