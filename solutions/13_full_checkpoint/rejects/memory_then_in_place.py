@@ -1,0 +1,28 @@
+"""test_replaced_not_overwritten: pickles into memory, then writes over the earlier file"""
+
+import io
+from pathlib import Path
+
+import torch
+
+
+def save_checkpoint(path, model, optimizer, scheduler, epoch):
+    checkpoint = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "rng": torch.get_rng_state(),
+        "epoch": epoch,
+    }
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    Path(path).write_bytes(buffer.getvalue())
+
+
+def load_checkpoint(path, model, optimizer, scheduler):
+    checkpoint = torch.load(path, weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    scheduler.load_state_dict(checkpoint["scheduler"])
+    torch.set_rng_state(checkpoint["rng"])
+    return checkpoint["epoch"] + 1

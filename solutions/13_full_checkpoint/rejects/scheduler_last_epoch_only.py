@@ -1,0 +1,27 @@
+"""test_scheduler: sets the scheduler's counter by hand and nothing else"""
+
+import os
+
+import torch
+
+
+def save_checkpoint(path, model, optimizer, scheduler, epoch):
+    checkpoint = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "rng": torch.get_rng_state(),
+        "epoch": epoch,
+    }
+    temporary = f"{path}.tmp"
+    torch.save(checkpoint, temporary)
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path, model, optimizer, scheduler):
+    checkpoint = torch.load(path, weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    scheduler.last_epoch = checkpoint["scheduler"]["last_epoch"]
+    torch.set_rng_state(checkpoint["rng"])
+    return checkpoint["epoch"] + 1

@@ -1,0 +1,28 @@
+"""test_nothing_left_behind: leaves numbered temporary files beside the checkpoint"""
+
+import os
+
+import torch
+
+
+def save_checkpoint(path, model, optimizer, scheduler, epoch):
+    checkpoint = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "rng": torch.get_rng_state(),
+        "epoch": epoch,
+    }
+    temporary = f"{path}.tmp{epoch}"
+    torch.save(checkpoint, temporary)
+    os.link(temporary, f"{path}.new")
+    os.replace(f"{path}.new", path)
+
+
+def load_checkpoint(path, model, optimizer, scheduler):
+    checkpoint = torch.load(path, weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    scheduler.load_state_dict(checkpoint["scheduler"])
+    torch.set_rng_state(checkpoint["rng"])
+    return checkpoint["epoch"] + 1

@@ -1,0 +1,30 @@
+"""test_new_module: one vocabulary on the class, shared by all modules"""
+
+import torch
+from torch import nn
+
+
+class WordEmbedding(nn.Module):
+    vocabulary = {}
+
+    def __init__(self, capacity, dim):
+        super().__init__()
+        self.table = nn.Embedding(capacity, dim)
+        self.steps = 0
+
+    def add(self, word):
+        if word not in self.vocabulary:
+            self.vocabulary[word] = len(self.vocabulary)
+        return self.vocabulary[word]
+
+    def forward(self, words):
+        rows = torch.tensor([self.vocabulary[word] for word in words], dtype=torch.long)
+        self.steps += 1
+        return self.table(rows)
+
+    def get_extra_state(self):
+        return {"vocabulary": dict(self.vocabulary), "steps": self.steps}
+
+    def set_extra_state(self, state):
+        self.vocabulary = dict(state["vocabulary"])
+        self.steps = state["steps"]

@@ -1,0 +1,31 @@
+"""test_plain_types: packs a pickle into a tensor of bytes"""
+
+import pickle
+
+import torch
+from torch import nn
+
+
+class WordEmbedding(nn.Module):
+    def __init__(self, capacity, dim):
+        super().__init__()
+        self.table = nn.Embedding(capacity, dim)
+        self.vocabulary = {}
+        self.steps = 0
+
+    def add(self, word):
+        if word not in self.vocabulary:
+            self.vocabulary[word] = len(self.vocabulary)
+        return self.vocabulary[word]
+
+    def forward(self, words):
+        rows = torch.tensor([self.vocabulary[word] for word in words], dtype=torch.long)
+        self.steps += 1
+        return self.table(rows)
+
+    def get_extra_state(self):
+        data = pickle.dumps((self.vocabulary, self.steps))
+        return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+    def set_extra_state(self, state):
+        self.vocabulary, self.steps = pickle.loads(state.numpy().tobytes())
