@@ -70,7 +70,10 @@ def check_one(session: Session, exercise: Exercise, path: Path, how: How, as_jso
     if as_json:
         session.screen.raw(report.to_json())
     else:
-        session.screen.report(exercise, report, path, how.timeline)
+        session.screen.report(exercise, report, how.timeline)
+        if report.verdict != "passed":
+            session.screen.say()
+            session.screen.replay(exercise, report, path)
         advise(session, exercise, report)
     return entry.outcome
 

@@ -75,6 +75,23 @@ class Screen:
         """One paragraph on stdout, wrapped to the width."""
         self.out.print(text if isinstance(text, Text) else Text(said(text, self.lang), style or ""))
 
+    def clear(self) -> None:
+        """An empty screen, on a terminal."""
+        if self.out.is_terminal:
+            self.out.clear()
+
+    def changes(self, before: Report, now: Report) -> None:
+        """Which checks pass now and did not, and the other way round."""
+        old = {c.name for c in before.checks if c.outcome == "passed"}
+        new = {c.name for c in now.checks if c.outcome == "passed"}
+        titles = {c.name: c.title for c in now.checks}
+        for names, label, style in (
+            (new - old, ("Passes now: ", "新通过："), "green"),
+            (old - new, ("Passed before, not now: ", "原来通过、现在未通过："), "red"),
+        ):
+            if shown := [titles[c.name] for c in now.checks if c.name in names]:
+                self.hang(said(label, self.lang), Text(" · ".join(shown), style))
+
     def note(self, text: Words, style: str = "yellow") -> None:
         """One paragraph on stderr."""
         self.err.print(Text(said(text, self.lang), style))
@@ -252,19 +269,16 @@ class Screen:
 
     # reports
 
-    def report(self, exercise: Exercise, report: Report, path: Path, timeline: bool = False) -> None:
-        """The verdict, every check, and what to do about the failed ones."""
+    def report(self, exercise: Exercise, report: Report, timeline: bool = False) -> None:
+        """The verdict, every check with what is wrong, and what the learner's code printed."""
         self.verdict(exercise, report)
         if report.message:
             self._indented(report.message, FIRST_LINES)
-        self.checks(report.checks)
+        self.checks(exercise, report.checks)
         self._printed(report.output)
         if timeline and report.timeline:
             self.say()
             self.out.print(Text(report.timeline), soft_wrap=True)
-        if report.verdict != "passed":
-            self.say()
-            self._replay(exercise, report, path)
 
     def verdict(self, exercise: Exercise, report: Report) -> None:
         lang = self.lang
@@ -285,18 +299,30 @@ class Screen:
             "dim",
         )
 
-    def checks(self, checks: Sequence[CheckResult]) -> None:
+    def checks(self, exercise: Exercise, checks: Sequence[CheckResult]) -> None:
         """One line for each; the first failure's message in full, later ones cut."""
         room = FIRST_LINES
+        unmet = {c.name for c in checks if c.outcome != "passed"}
+        follow = {spec.name for spec in exercise.checks if unmet & set(spec.needs)}
         for check in checks:
             mark, style = MARKS[check.outcome]
             self.hang(f"  {mark} ", Text(check.title, style))
-            if check.message and check.outcome != "passed":
-                if check.outcome == "skipped":
-                    self._indented(check.message, 2, "dim")
-                else:
-                    self._indented(check.message, room)
-                    room = LATER_LINES
+            if not check.message or check.outcome == "passed":
+                continue
+            if check.outcome != "skipped":
+                self._indented(check.message, room)
+                room = LATER_LINES
+            elif check.name not in follow:  # those that follow share one line at the end
+                self._indented(check.message, 2, "dim")
+        if any(c.outcome == "skipped" and c.name in follow for c in checks):
+            mark = MARKS["skipped"][0]
+            self.say(
+                (
+                    f"  ({mark} skipped: builds on one that has not passed)",
+                    f"  （{mark} 跳过：所依赖的检查项尚未通过）",
+                ),
+                "dim",
+            )
 
     def _indented(self, message: str, most: int, style: str = "") -> None:
         lines = message.rstrip().splitlines()
@@ -320,7 +346,8 @@ class Screen:
             cut = len(lines) - OUTPUT_LINES
             self.say((f"  │ … {cut} more lines", f"  │ …（另有 {cut} 行）"), "dim")
 
-    def _replay(self, exercise: Exercise, report: Report, path: Path) -> None:
+    def replay(self, exercise: Exercise, report: Report, path: Path) -> None:
+        """The command that grades with the same inputs."""
         own = "" if path.stem == exercise.name else f" --file {_quoted(path)}"
         device = " --device cuda" if report.device == "cuda" else ""
         command = f"ptquiz check {exercise.number}{own}{device} --seed {report.seed}"
@@ -372,9 +399,11 @@ def _printable(line: str) -> str:
 def inline(text: str) -> Text:
     """`code` and **strong** styled; the backticks stay, as they show where code begins without colour."""
     found = Text()
-    for part in re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", text):
+    for part in re.split(r"(`[^`]+`|\*\*[^*]+\*\*|(?<![\w*])\*[^\s*][^*]*\*(?![\w*]))", text):
         if part.startswith("**") and part.endswith("**") and len(part) > 4:
             found.append(part[2:-2], "bold")
+        elif part.startswith("*") and part.endswith("*") and len(part) > 2:
+            found.append(part[1:-1], "italic")
         else:
             found.append(part, "cyan" if part.startswith("`") and len(part) > 1 else "")
     return found

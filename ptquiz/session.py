@@ -51,11 +51,17 @@ class Session:
         order = {e.slug: at for at, e in enumerate(self.bank.path())}
         return sorted(self.bank.exercises, key=lambda e: (topics.index(e.topic), order[e.slug]))
 
-    def next(self) -> Exercise | None:
-        """The first one not passed whose predecessors are; then any not passed; seen answers come last."""
+    def next(self, after: Exercise | None = None) -> Exercise | None:
+        """The first one not passed whose predecessors are; then any not passed; seen answers come last.
+
+        With `after`, those behind it on the path come first, and it itself is passed over.
+        """
         standings = self.standings()
         states = {e.number: state_of(e, standings) for e in self.bank.exercises}
         path = self.path()
+        if after in path:
+            at = path.index(after)
+            path = path[at + 1 :] + path[:at]
         ready = [e for e in path if all(states.get(n) in (None, "passed", "revealed") for n in e.after)]
         for wanted, among in ((_OPEN, ready), (_OPEN, path), (("revealed",), path)):
             for e in among:
