@@ -11,7 +11,7 @@ import msgspec
 
 from ptquiz.bank import Exercise
 from ptquiz.report import Cause, CheckResult, Device, Outcome, Report, Verdict
-from ptquiz.worker.wire import Record
+from ptquiz.worker.wire import PIPE_CLOSED, Record
 
 
 class Evidence(msgspec.Struct):
@@ -77,8 +77,6 @@ def _verdict(
             return "broken", None, record.message
         if record.event == "import_failed":
             return "failed", _cause(record.cause), record.message
-        if record.event == "damaged":
-            return "failed", "tampered", record.message
     if not evidence.begun:
         return "broken", None, _not_begun(evidence, lang)
     if evidence.forged:
@@ -151,6 +149,12 @@ def _ended_early(evidence: Evidence, path: Path, lang: str) -> tuple[Verdict, Ca
         words = (
             f"the process was ended by {name or 'a signal'}",
             f"进程被{name or '信号'}终止",
+        )
+    elif os.waitstatus_to_exitcode(status) == PIPE_CLOSED:
+        cause = "tampered"
+        words = (
+            "your code closed descriptors that are not its own, the grader's pipe among them",
+            "你的代码关闭了不属于它的文件描述符，包括评分器的管道",
         )
     else:
         code = os.waitstatus_to_exitcode(status)

@@ -103,6 +103,10 @@ def _child(control: socket.socket, request: Request, fds: list[int]) -> NoReturn
         from ptquiz.worker import session
 
         session.run(request, *fds)
+    except BaseException as error:  # its pipe is gone, or it could not begin: the trace is what is left
+        import traceback
+
+        os.write(fds[2], "".join(traceback.format_exception(error)).encode(errors="replace")[:4000])
     finally:
         os._exit(70)
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import pytest
 
 from ptquiz.worker import claims, explain, submission
+from ptquiz.worker.audit import Audit, solutions_of
 from ptquiz.worker.draw import Draw, seed_for
 from ptquiz.worker.guard import Guard
 from ptquiz.worker.state import State
@@ -110,6 +111,7 @@ class Plugin:
         self._proxy: submission.Submission | None = None
         self._gpu: Any = None
         self._folder = Path(request.folder)
+        self._audit: Audit | None = None
         self._ended: dict[str, Record] = {}
         self._name = ""
         self.problem = ""
@@ -167,6 +169,7 @@ class Plugin:
         self._proxy = submission.Submission(module)
         state = State()
         guard = Guard(checks)
+        self._audit = Audit(self._path, solutions_of(self._request.checks_file))
         gc.freeze()
         if not self._import(module, state, guard):
             return
@@ -185,12 +188,19 @@ class Plugin:
         self._send(Record("begin"))
         state.restore(_made(self._folder / "checks" / "import"), seed_for(self._request.seed, "import"))
         failure = self._imported(module)
-        replaced = guard.changes()
-        if replaced:
-            failure = _tampered(replaced)
+        if (damage := self._damage(guard)) and (failure is None or failure.cause != "unreadable"):
+            failure = Record("import_failed", cause="tampered", message=damage)
         if failure is not None:
             self._send(failure)
         return failure is None
+
+    def _damage(self, guard: Guard) -> str:
+        """What the submission did to the grading itself, in words; "" for nothing."""
+        replaced = sorted(set(guard.changes()))
+        seen = sorted(set(self._audit.taken())) if self._audit is not None else []
+        if replaced:
+            return _TAMPERED[self._request.language != "zh"].format(", ".join(replaced[:5]))
+        return _SPIED[self._request.language != "zh"].format(", ".join(seen[:5])) if seen else ""
 
     def _imported(self, module: types.ModuleType) -> Record | None:
         try:
@@ -221,8 +231,9 @@ class Plugin:
             raise RuntimeError(f"{check.name} did not run\n" + "\n".join(texts))
         if self._gpu is not None:
             record = self._gpu.closed(record)
-        replaced = guard.changes()
-        return _tampered(replaced, record) if replaced else record
+        if damage := self._damage(guard):
+            return Record("check", check.name, "failed", "tampered", damage, record.seconds)
+        return record
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: Any) -> bool:
@@ -259,17 +270,14 @@ class Plugin:
         return "failed", "wrong", "\n".join(text for text in lines if text)
 
 
-def _tampered(replaced: list[str], record: Record | None = None) -> Record:
-    names = ", ".join(sorted(set(replaced))[:5])
-    message = claims.say(
-        (
-            f"your code replaced {names}\nlook at: call it, do not assign to it",
-            f"你的代码替换了 {names}\n提示：请调用它，不要给它赋值",
-        )
-    )
-    if record is None:
-        return Record("import_failed", cause="tampered", message=message)
-    return Record("check", record.name, "failed", "tampered", message, record.seconds)
+_TAMPERED = (
+    "你的代码替换了 {}\n提示：请调用它，不要给它赋值",
+    "your code replaced {}\nlook at: call it, do not assign to it",
+)
+_SPIED = (
+    "你的代码查看了评分器的内部：{}\n提示：答案只需要它的参数",
+    "your code looked into the grader: {}\nlook at: an answer needs nothing but its arguments",
+)
 
 
 def _machine(request: Request) -> Any:
