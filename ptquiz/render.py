@@ -373,6 +373,15 @@ class Screen:
             )
         self.out.print(table)
 
+    def findings(self, found: Sequence[tuple[str, str, str, str]]) -> None:
+        """The doctor's: (name, ok | note | bad, detail, remedy)."""
+        marks = {"ok": ("✓", "green"), "note": ("○", "yellow"), "bad": ("✗", "red")}
+        for name, state, detail, remedy in found:
+            mark, style = marks[state]
+            self.hang("  ", Text.assemble((f"{mark} ", style), (f"{name:<12}", "bold"), detail))
+            if remedy:
+                self.hang(" " * 16, Text(remedy, style))
+
     def rows(self, heads: Sequence[Words], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> None:
         """A plain table of strings and Texts."""
         table = self.table(heads, right)
