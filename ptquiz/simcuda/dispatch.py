@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ptquiz.simcuda.copying import HANDLERS
 from ptquiz.simcuda.core.engine import Access
 from ptquiz.simcuda.machine import Machine
-from ptquiz.simcuda.placement import Found, check_same_device, resolve
+from ptquiz.simcuda.placement import Found, check_same_device, resolve, type_name
 from ptquiz.simcuda.random import given_generator, kind_of, wrong_generator
 from ptquiz.simcuda.schema import Plan
-from ptquiz.simcuda.storage import ATTRIBUTE, CPU, FLOATING, PINNED, State, footprint, state_of
+from ptquiz.simcuda.storage import ATTRIBUTE, CPU, FLOATING, PINNED, State, footprint, state_of, storage_of
 
 __all__ = ["SimMode"]
 
@@ -50,7 +50,7 @@ class SimMode(TorchDispatchMode):
         plan = self.plans.get(func)
         if plan is None:
             plan = self.plans[func] = Plan(func)
-            plan.special = HANDLERS.get(plan.name)
+            plan.special = HANDLERS.get(plan.name) or _CHECKED.get(plan.name)
         machine = self.machine
         if kwargs is None:
             kwargs = {}
@@ -61,6 +61,21 @@ class SimMode(TorchDispatchMode):
         if plan.creates and (plan.factory or machine.tls.placement is not None):
             return create(machine, plan, args, kwargs)
         return run(machine, plan, args, kwargs)
+
+
+def _pack(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`aten::_pack_padded_sequence`: the lengths are read on the host."""
+    lengths: Tensor = args[1]
+    if lengths.is_cuda:
+        kind = type_name(lengths, 0).rpartition(".")[2].removesuffix("Tensor")
+        raise RuntimeError(
+            f"'lengths' argument should be a 1D CPU int64 tensor, but got {lengths.dim()}D {lengths.device} "
+            f"{kind} tensor"
+        )
+    return run(machine, plan, args, kwargs)
+
+
+_CHECKED = {"_pack_padded_sequence": _pack}
 
 
 def gather(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Found:
@@ -173,15 +188,16 @@ def _on_device(machine: Machine, plan: Plan, args: Any, kwargs: Any, found: Foun
     if plan.mutates and plan.resizes_memory:
         _follow_sizes(machine, found)
     fresh = False
+    kept = out[1] if plan.name == "_pack_padded_sequence" else None  # batch sizes stay on the host
     for tensor in (out,) if isinstance(out, Tensor) else out if isinstance(out, (tuple, list)) else ():
         if not isinstance(tensor, Tensor):
             continue
-        storage = tensor.untyped_storage()
-        if storage._simcuda is not None:  # type: ignore[attr-defined]
+        storage = storage_of(tensor)
+        if storage._simcuda is not None or tensor is kept:
             continue
         size = storage.nbytes()
         state = machine.allocate(device, size, line)
-        storage._simcuda = state  # type: ignore[attr-defined]
+        storage._simcuda = state
         fresh = True
         if state.block is not None:
             nbytes += size

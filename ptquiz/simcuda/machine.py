@@ -24,7 +24,7 @@ from ptquiz.simcuda.core.pinned import PinnedAllocator
 from ptquiz.simcuda.core.races import Race
 from ptquiz.simcuda.errors import fork_refused, out_of_memory
 from ptquiz.simcuda.random import Random
-from ptquiz.simcuda.storage import ATTRIBUTE, PINNED, State, footprint
+from ptquiz.simcuda.storage import ATTRIBUTE, PINNED, State, footprint, storage_of
 
 __all__ = ["Machine", "ThreadState", "parse_size"]
 
@@ -159,14 +159,14 @@ class Machine:
 
     def place(self, tensor: torch.Tensor, device: int) -> State:
         """Gives the tensor's memory to the device (no operation, no copy). Returns its new state."""
-        storage = tensor.untyped_storage()
+        storage = storage_of(tensor)
         state = self.allocate(device, storage.nbytes())
         setattr(storage, ATTRIBUTE, state)
         return state
 
     def place_pinned(self, tensor: torch.Tensor) -> State:
         """Makes the tensor's memory page-locked (no copy)."""
-        storage = tensor.untyped_storage()
+        storage = storage_of(tensor)
         state = self.allocate_pinned(storage.nbytes())
         setattr(storage, ATTRIBUTE, state)
         return state

@@ -14,12 +14,27 @@ from typing import Any
 import torch
 
 from ptquiz.simcuda.core.footprint import Footprint, strided
+from ptquiz.simcuda.errors import not_modelled
 
-__all__ = ["ATTRIBUTE", "CPU", "FLOATING", "PINNED", "State", "footprint", "state_of", "unwrapped"]
+__all__ = [
+    "ATTRIBUTE",
+    "CPU",
+    "FLOATING",
+    "HOST",
+    "PINNED",
+    "State",
+    "footprint",
+    "state_of",
+    "storage_of",
+    "unwrapped",
+]
 
 ATTRIBUTE = "_simcuda"
 PINNED = -1  # the space of pinned host memory, as the engine counts spaces
 CPU = -2  # ordinary host memory
+HOST = torch.device("cpu")
+"""This very object as `device=` means: one of our wrappers is calling, and has said where in `tls.placement`. A
+torch function mode hands such a call to the wrapper once more."""
 _serial = itertools.count(1)
 
 
@@ -65,6 +80,14 @@ def state_of(tensor: torch.Tensor) -> State | None:
     except (RuntimeError, NotImplementedError):
         inner = unwrapped(tensor)
         return None if inner is tensor else state_of(inner)
+
+
+def storage_of(tensor: torch.Tensor) -> Any:
+    """The tensor's storage. Raises NotModelled for what has none: sparse, nested and oneDNN tensors."""
+    try:
+        return tensor.untyped_storage()
+    except (RuntimeError, NotImplementedError):
+        not_modelled(f"tensors without a storage of their own, such as sparse ones ({tensor.layout})")
 
 
 def footprint(tensor: torch.Tensor, state: State) -> Footprint:

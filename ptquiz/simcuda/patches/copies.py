@@ -9,7 +9,7 @@ import torch
 from ptquiz.simcuda.context import Patcher
 from ptquiz.simcuda.machine import Machine
 from ptquiz.simcuda.placement import parse_type, resolve, type_name
-from ptquiz.simcuda.storage import CPU, state_of
+from ptquiz.simcuda.storage import CPU, HOST, state_of
 
 __all__ = ["install"]
 
@@ -54,7 +54,7 @@ def _copied(machine: Machine, x: Tensor, target: int, options: dict[str, Any]) -
     tls = machine.tls
     before, tls.placement = tls.placement, target
     try:
-        return _to(x, device="cpu", copy=True, **options)
+        return _to(x, device=HOST, copy=True, **options)
     finally:
         tls.placement = before
 
@@ -90,7 +90,7 @@ def install(machine: Machine, patcher: Patcher) -> None:
     """`Tensor.to` and its relatives."""
 
     def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        given = _parsed(args, kwargs)
+        given = None if kwargs.get("device") is HOST else _parsed(args, kwargs)
         if given is None:
             return _to(self, *args, **kwargs)
         target = resolve(machine, given.pop("device"))

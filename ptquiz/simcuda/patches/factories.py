@@ -15,7 +15,7 @@ from ptquiz.simcuda.errors import not_modelled
 from ptquiz.simcuda.machine import Machine
 from ptquiz.simcuda.patches.backends import known_to_script
 from ptquiz.simcuda.placement import resolve
-from ptquiz.simcuda.storage import CPU, state_of
+from ptquiz.simcuda.storage import CPU, HOST, state_of
 
 __all__ = ["install"]
 
@@ -62,11 +62,22 @@ def install(machine: Machine, patcher: Patcher) -> None:
 
     def torch_function(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in takes_default and kwargs.get("device") is None:
-            kwargs["device"] = self.device
+        if kwargs.get("device") is None:
+            if func in takes_default:
+                kwargs["device"] = self.device
         return replaced.get(func, func)(*args, **kwargs)
 
     patcher.set(torch_device.DeviceContext, "__torch_function__", torch_function)
+
+
+def _default(device: Any) -> Any:
+    """The device asked for, or the default one if a block or `set_default_device` has set one."""
+    if device is None:
+        for index in reversed(range(torch._C._len_torch_function_stack())):
+            mode = torch._C._get_function_stack_at(index)
+            if isinstance(mode, torch_device.DeviceContext):
+                return mode.device
+    return device
 
 
 def _placed(machine: Machine, place: int, original: Any, args: Any, kwargs: Any) -> Any:
@@ -90,11 +101,13 @@ def _factory(machine: Machine, original: Any) -> Callable[..., Any]:
     def factory(*args: Any, **kwargs: Any) -> Any:
         place = CPU
         device = kwargs.get("device")
+        if device is HOST:
+            return original(*args, **kwargs)
         if device is not None:
             found = resolve(machine, device)
             if found is None:
                 return original(*args, **kwargs)
-            place, kwargs["device"] = found, "cpu"
+            place, kwargs["device"] = found, HOST
         elif kwargs.get("out") is not None or (args and isinstance(args[0], Tensor)):
             return original(*args, **kwargs)
         pin = kwargs.pop("pin_memory", False)
@@ -108,13 +121,15 @@ def _beside(machine: Machine, original: Any) -> Callable[..., Any]:
 
     def beside(*args: Any, **kwargs: Any) -> Any:
         device = kwargs.get("device")
+        if device is HOST:
+            return original(*args, **kwargs)
         pin = kwargs.pop("pin_memory", False)
         place = _index(args[0]) if args else CPU
         if device is not None:
             found = resolve(machine, device)
             if found is None:
                 return original(*args, **kwargs)
-            place, kwargs["device"] = found, "cpu"
+            place, kwargs["device"] = found, HOST
         return _pinned(machine, _placed(machine, place, original, args, kwargs), pin, place)
 
     return beside
@@ -122,14 +137,17 @@ def _beside(machine: Machine, original: Any) -> Callable[..., Any]:
 
 def _tensor(machine: Machine, original: Any) -> Callable[..., Any]:
     def tensor(data: Any, *, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+        if device is HOST:
+            return original(data, dtype=dtype, device=HOST, **kwargs)
         requires_grad = kwargs.pop("requires_grad", False)
         pin = kwargs.pop("pin_memory", False)
         place = _index(data)
+        device = _default(device)
         if device is not None:
             found = resolve(machine, device)
             if found is None:
                 return original(data, dtype=dtype, device=device, requires_grad=requires_grad, **kwargs)
-            place, kwargs["device"] = found, "cpu"
+            place, kwargs["device"] = found, HOST
         if isinstance(data, (list, tuple)):
             _read_scalars(data)
         out = _placed(machine, place, original, (data,), {"dtype": dtype, **kwargs})
@@ -163,13 +181,16 @@ def _arrive(machine: Machine, out: Tensor, place: int, data: Any) -> Tensor:
 
 def _as_tensor(machine: Machine, original: Any) -> Callable[..., Any]:
     def as_tensor(data: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("device") is HOST:
+            return original(data, *args, **kwargs)
         device = kwargs.pop("device", None)
         if len(args) > 1:
             device, args = args[1], args[:1]
+        device = _default(device)
         here = data.device if isinstance(data, Tensor) else None
         if isinstance(data, (list, tuple)):
             _read_scalars(data)
-        out = _placed(machine, _index(data), original, (data, *args), kwargs)
+        out = _placed(machine, _index(data), original, (data, *args), {**kwargs, "device": HOST})
         wanted = device if device is not None else here
         return out if wanted is None else out.to(wanted)
 
