@@ -1,0 +1,30 @@
+"""test_falsy_transform: `or` replaces a falsy transform."""
+
+import copy
+
+import torch
+from torch.utils.data import Dataset
+
+
+def identity(sample):
+    return sample
+
+
+class CustomDataset(Dataset):
+    def __init__(self, data, transform=None):
+        self.data = data
+        self.transform = transform or identity
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        sample = copy.deepcopy(self.data[index])
+        return self.transform(sample)
+
+    def save(self, path):
+        torch.save(self.data, path)
+
+    @classmethod
+    def load(cls, path, transform=None):
+        return cls(torch.load(path, weights_only=True), transform)
