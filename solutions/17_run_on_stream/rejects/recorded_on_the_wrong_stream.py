@@ -1,0 +1,26 @@
+"""test_memory: results are recorded on `stream`, whose memory they are anyway, not on the caller's."""
+
+import torch
+
+
+def _record(value, stream):
+    if isinstance(value, torch.Tensor) and value.is_cuda:
+        value.record_stream(stream)
+    elif isinstance(value, dict):
+        _record(list(value.values()), stream)
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            _record(v, stream)
+
+
+def run_on_stream(fn, stream, *args):
+    caller = torch.cuda.current_stream()
+    stream = stream or caller
+    stream.wait_stream(caller)
+    try:
+        with torch.cuda.stream(stream):
+            result = fn(*args)
+    finally:
+        caller.wait_stream(stream)
+    _record(result, stream)
+    return result

@@ -1,0 +1,18 @@
+"""test_results: zip pairs functions with streams and stops at the shorter of the two."""
+
+import torch
+
+
+def run_parallel(fns, n_streams):
+    caller = torch.cuda.current_stream()
+    streams = [torch.cuda.Stream() for _ in range(n_streams)]
+    results = []
+    for fn, s in zip(fns, streams):
+        s.wait_stream(caller)
+        with torch.cuda.stream(s):
+            results.append(fn())
+    for s in streams:
+        caller.wait_stream(s)
+    for r in results:
+        r.record_stream(caller)
+    return results
