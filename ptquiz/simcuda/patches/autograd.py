@@ -61,6 +61,7 @@ class Run:
         self.device: int = machine.tls.device
         self.choice: Choice = tuple(machine.tls.streams)
         self.node: Any = None
+        self.own: Choice = self.choice  # the streams of the running node
         self.producers: dict[Any, list[Any]] = {}
         self.points: dict[Any, dict[StreamKey, Point]] = {}
         self.keys: dict[StreamKey, None] = {}  # all streams that nodes ran on, in order
@@ -91,10 +92,11 @@ class Run:
         if node is not self.node:
             self.leave()
             self.node = node
-            _choose(self.machine.tls, device, self._chosen(node))
+            self.own = self._chosen(node)
+            _choose(self.machine.tls, device, self.own)
         key = (device, self.machine.tls.streams[device])
         mine = self.points.setdefault(node, {})
-        if key not in mine:
+        if key not in mine and key[1] == self.own[device]:  # a stream that a hook chose is the hook's affair
             mine[key] = self.machine.engine.point(key)
             self.keys[key] = None
             self._wait(key, self._before(node, device))
