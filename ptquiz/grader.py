@@ -370,6 +370,7 @@ class Grading:
         self._clock = Clock()
         self._phase_began, self._first_began = 0.0, -1.0
         self._started: Started | None = None
+        self._resident = 0  # what the process held before the submission ran
         self._over = False
 
     def watch(self) -> Evidence:
@@ -455,6 +456,8 @@ class Grading:
             self._phase_began = self._clock.now
             if record.event == "begin" and self._first_began < 0:
                 self._first_began = self._clock.now
+                if self._started is not None:
+                    self._resident = processes.resident(self._started.pid)
 
     def _late(self, now: float) -> str:
         if self._first_began < 0:
@@ -472,7 +475,8 @@ class Grading:
         family = [self._started.pid, *processes.descendants(self._started.pid)]
         if len(family) > MOST_PROCESSES:
             return "processes"
-        held = sum(max(processes.resident(pid) - self._started.resident, 0) for pid in family)
+        base = max(self._resident, self._started.resident)
+        held = sum(max(processes.resident(pid) - base, 0) for pid in family)
         return "memory" if held > self._limits.memory_mib << 20 else ""
 
     def _stop(self, selector: selectors.BaseSelector, reason: str) -> None:

@@ -9,11 +9,9 @@ import inspect
 import os
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import Any
 
-_SKIPPED = (inspect.__file__, traceback.__file__)
 _FRAMES = ("sys._getframe", "sys._current_frames")
 
 
@@ -22,7 +20,7 @@ class Audit:
 
     def __init__(self, submission: str, solutions: str) -> None:
         self._notes: list[str] = []
-        notes, getframe, skipped = self._notes, sys._getframe, frozenset(_SKIPPED)
+        notes, getframe, skipped = self._notes, sys._getframe, inspect.__file__
         fsdecode, join, within = os.fsdecode, os.path.join, os.path.abspath
 
         wanted = frozenset((*_FRAMES, "object.__getattr__", "open"))
@@ -41,7 +39,7 @@ class Audit:
         def look(event: str, arguments: tuple[Any, ...]) -> None:
             if event in _FRAMES or event == "object.__getattr__":
                 frame = getframe(2)
-                while frame.f_back is not None and frame.f_code.co_filename in skipped:
+                while event in _FRAMES and frame.f_back is not None and frame.f_code.co_filename == skipped:
                     frame = frame.f_back
                 if frame.f_code.co_filename == submission:
                     notes.append("sys._getframe" if event in _FRAMES else "tb_frame")

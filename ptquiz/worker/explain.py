@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from _pytest.outcomes import Exit, OutcomeException
+
 from ptquiz.worker import claims
 from ptquiz.worker.submission import line
 
@@ -69,7 +71,7 @@ def hint(error: BaseException, path: str) -> str:
         )
     elif isinstance(error, RecursionError):
         words = ("a function that calls itself without end", "有函数在无休止地调用自己")
-    elif type(error).__module__ in ("_pytest.outcomes",):
+    elif isinstance(error, OutcomeException | Exit):
         words = ("a submission cannot skip, pass or end a check", "提交的代码不能跳过、通过或结束检查")
     elif isinstance(error, ModuleNotFoundError) and own_frame(error, path) is not None:
         words = (

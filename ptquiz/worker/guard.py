@@ -34,6 +34,8 @@ _CODE = (
     types.MethodDescriptorType,
     types.WrapperDescriptorType,
 )
+# Meant to be assigned to, or changed by Python itself.
+_FREE = ("__annotate__", "__annotations__", "excepthook")
 _GUARDED = (*_CODE, type, types.GetSetDescriptorType, classmethod, staticmethod, property, types.MethodType)
 
 
@@ -42,6 +44,7 @@ class Guard:
 
     def __init__(self, *extra: types.ModuleType) -> None:
         self._owners = [(owner, label, _guarded(owner)) for owner, label in _owners(extra)]
+        self._classes = [(cls, _named(cls), frozenset(vars(cls))) for cls in _CLASSES]
         functions = {id(f): f for _, _, names in self._owners for f in _functions(names)}
         self._bodies = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in functions.values()]
 
@@ -53,9 +56,10 @@ class Guard:
             for name, value in names.items():
                 if current.get(name) is not value and not _allowed(name, value, current.get(name)):
                     found.append(f"{label}.{name}".removeprefix("builtins."))
-                    type.__setattr__(owner, name, value) if isinstance(owner, type) else setattr(
-                        owner, name, value
-                    )
+                    setattr(owner, name, value)
+        for cls, label, known in self._classes:
+            if len(vars(cls)) != len(known):
+                found += _uncovered(cls, label, known)
         for function, code, defaults, keywords in self._bodies:
             if function.__code__ is not code or function.__defaults__ is not defaults:
                 found.append(f"{function.__module__}.{function.__qualname__}")
@@ -63,12 +67,23 @@ class Guard:
         return found
 
 
+def _uncovered(cls: type, label: str, known: frozenset[str]) -> list[str]:
+    """Names that were put on a class and hide inherited ones; they are removed."""
+    found = []
+    for name in set(vars(cls)) - known:
+        inherited = getattr(cls.__base__, name, None)
+        if inherited is not None and not _allowed(name, inherited, vars(cls)[name]):
+            found.append(f"{label}.{name}")
+            delattr(cls, name)
+    return found
+
+
 def _owners(extra: tuple[types.ModuleType, ...]) -> Iterator[tuple[Any, str]]:
     for name in _MODULES:
         if name in sys.modules:
             yield sys.modules[name], name
     for cls in _CLASSES:
-        yield cls, f"{cls.__module__}.{cls.__qualname__}".replace("torch._tensor", "torch")
+        yield cls, _named(cls)
     for name in ("SGD", "Adam", "AdamW", "Optimizer"):
         yield getattr(torch.optim, name), f"torch.optim.{name}"
     for name, module in list(sys.modules.items()):
@@ -76,6 +91,10 @@ def _owners(extra: tuple[types.ModuleType, ...]) -> Iterator[tuple[Any, str]]:
             yield from _with_classes(module, name)
     for module in extra:
         yield from _with_classes(module, "checks")
+
+
+def _named(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}".replace("torch._tensor", "torch")
 
 
 def _with_classes(module: types.ModuleType, label: str) -> Iterator[tuple[Any, str]]:
@@ -86,10 +105,11 @@ def _with_classes(module: types.ModuleType, label: str) -> Iterator[tuple[Any, s
 
 
 def _guarded(owner: Any) -> dict[str, Any]:
+    ours = getattr(owner, "__name__", "").startswith(("pytest", "_pytest", "ptquiz"))
     return {
         name: value
         for name, value in vars(owner).items()
-        if isinstance(value, _GUARDED) and name not in ("__annotate__", "__annotations__")
+        if (isinstance(value, _GUARDED) or (ours and callable(value))) and name not in _FREE
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -98,6 +99,7 @@ def _child(control: socket.socket, request: Request, fds: list[int]) -> NoReturn
     """In the fork: leave the server's session and resources, run the grading, never come back."""
     try:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no gigabytes behind
         processes.die_with_parent()
         control.close()
         from ptquiz.worker import session

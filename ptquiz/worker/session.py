@@ -210,7 +210,11 @@ class Plugin:
             return Record("import_failed", cause="unreadable", message=str(error))
         except BaseException as error:
             cause = "exited" if isinstance(error, SystemExit) else "error"
-            return Record("import_failed", cause=cause, message=explain.exception(error, self._path))
+            try:
+                message = explain.exception(error, self._path)
+            except BaseException:  # as in a check
+                message = type(error).__name__
+            return Record("import_failed", cause=cause, message=message)
         return None
 
     def _check(self, session: pytest.Session, item: Any, check: Check, state: State, guard: Guard) -> Record:
@@ -246,7 +250,10 @@ class Plugin:
         try:
             function(**arguments)
         except BaseException as error:
-            outcome, cause, message = self._judged(error)
+            try:
+                outcome, cause, message = self._judged(error)
+            except BaseException:  # an exception may be hostile in itself
+                outcome, cause, message = "error", "error", type(error).__name__
         self._ended[pyfuncitem.name] = Record(
             "check", pyfuncitem.name, outcome, cause, message, time.perf_counter() - began
         )

@@ -1,0 +1,13 @@
+"""Closes all descriptors.
+
+expect: failed tampered
+message: descriptors
+fresh: yes
+"""
+
+import os
+
+os.closerange(0, 1024)
+
+def double(x):
+    return x * 2

@@ -1,0 +1,13 @@
+"""Prints sixty megabytes; the answer is right.
+
+expect: passed
+fresh: yes
+"""
+
+import sys
+
+for _ in range(60):
+    sys.stdout.write("x" * (1 << 20))
+
+def double(x):
+    return x * 2

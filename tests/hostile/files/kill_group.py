@@ -1,0 +1,14 @@
+"""Kills its own process group.
+
+expect: failed crashed
+message: SIGKILL
+fresh: yes
+check: test_value
+"""
+
+import os
+import signal
+
+
+def double(x):
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,16 @@
+"""Kills the process that started it.
+
+expect: failed crashed
+fresh: yes
+check: test_value
+"""
+
+import os
+import signal
+import time
+
+
+def double(x):
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(5)
+    return x * 2

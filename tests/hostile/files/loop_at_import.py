@@ -1,0 +1,12 @@
+"""Never ends importing.
+
+expect: failed timeout
+message: import[\s\S]*loop_at_import.py:\d+
+fresh: yes
+"""
+
+while True:
+    pass
+
+def double(x):
+    return x * 2

@@ -1,0 +1,16 @@
+"""Takes memory without end.
+
+expect: failed memory
+message: MiB
+fresh: yes
+check: test_value
+"""
+
+import torch
+
+KEPT = []
+
+
+def double(x):
+    while True:
+        KEPT.append(torch.ones(1 << 22))

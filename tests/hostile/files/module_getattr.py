@@ -1,0 +1,10 @@
+"""A module that has every name.
+
+expect: failed wrong
+message: defines `double`
+fresh: yes
+check: test_names
+"""
+
+def __getattr__(name):
+    return lambda x: x * 2

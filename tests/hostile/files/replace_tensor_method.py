@@ -1,0 +1,13 @@
+"""Replaces what the checks stand on; the answer is wrong.
+
+expect: failed tampered
+message: torch\.Tensor\.allclose
+"""
+
+import torch
+
+torch.Tensor.allclose = lambda *a, **k: True
+
+
+def double(x):
+    return x * 3

@@ -1,0 +1,13 @@
+"""Leaves a process in a session of its own; the answer is right.
+
+expect: passed
+fresh: yes
+"""
+
+import subprocess
+import sys
+
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+
+def double(x):
+    return x * 2

@@ -1,0 +1,9 @@
+"""Does not parse.
+
+expect: failed error
+message: SyntaxError[\s\S]*syntax_error.py:\d+\n    def double\(x:
+fresh: yes
+"""
+
+def double(x:
+    return x * 2
