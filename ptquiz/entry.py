@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         return _our_fault(error, arguments)
     finally:
         _end_worker()
+        gc.enable()
 
 
 def _run(arguments: list[str]) -> int:
