@@ -89,9 +89,8 @@ class DeviceAllocator:
         self.caller = caller
         self.counters = stats = DeviceStats()
         self._driver = driver or IdleDriver()
-        self._small_tallies, self._large_tallies = (stats.all, stats.small), (stats.all, stats.large)
-        self._small = BlockPool(True, self._small_tallies)
-        self._large = BlockPool(False, self._large_tallies)
+        self._small = BlockPool(True, stats.small)
+        self._large = BlockPool(False, stats.large)
         self._segments: dict[int, Block] = {}  # the first block at each segment's address
         self._space = AddressSpace(_FIRST_ADDRESS + device * _DEVICE_STRIDE)
         self._allowed: int | None = None
@@ -132,8 +131,7 @@ class DeviceAllocator:
         if not block.allocated:
             raise ValueError(f"freed twice: {block!r}")
         block.allocated = False
-        for tally in block.pool.tallies:
-            tally.returned(block.size)
+        block.pool.tally.returned(block.size)
         if block.uses:
             self._watch(block)
         else:
@@ -147,6 +145,7 @@ class DeviceAllocator:
 
     def _hand_out(self, block: Block, size: int, nbytes: int) -> Block:
         blocks = block.pool
+        tally = blocks.tally
         was_split = block.prev is not None or block.next is not None
         left = block.size - size
         if left and self._splits(blocks, left):
@@ -162,20 +161,17 @@ class DeviceAllocator:
             rest.address += size
             rest.size = left
             blocks.put(rest)
-            for tally in blocks.tallies:
-                if was_split:
-                    tally.current[SPLIT_BYTES] -= size
-                else:
-                    tally.change(SPLIT_BYTES, left)
-                    tally.change(SPLIT, 1)
+            if was_split:
+                tally.current[SPLIT_BYTES] -= size
+            else:
+                tally.change(SPLIT_BYTES, left)
+                tally.change(SPLIT, 1)
         elif was_split:
-            for tally in blocks.tallies:
-                tally.current[SPLIT_BYTES] -= block.size
-                tally.current[SPLIT] -= 1
+            tally.current[SPLIT_BYTES] -= block.size
+            tally.current[SPLIT] -= 1
         block.allocated = True
         block.requested = nbytes
-        for tally in blocks.tallies:
-            tally.taken(block.size, nbytes)
+        tally.taken(block.size, nbytes)
         return block
 
     @staticmethod
@@ -196,12 +192,12 @@ class DeviceAllocator:
         blocks.put(block)
         split = block.prev is not None or block.next is not None
         count, nbytes = int(split) - merged, (block.size if split else 0) - merged_bytes
-        for tally in blocks.tallies:
-            if count:
-                tally.change(SPLIT, count)
-            if nbytes:
-                tally.change(SPLIT_BYTES, nbytes)
-            tally.idle(size, requested)
+        tally = blocks.tally
+        if count:
+            tally.change(SPLIT, count)
+        if nbytes:
+            tally.change(SPLIT_BYTES, nbytes)
+        tally.idle(size, requested)
 
     def _merge(self, block: Block, other: Block) -> None:
         """Adds a free neighbour to `block`; `other` is forgotten."""
@@ -275,7 +271,7 @@ class DeviceAllocator:
         return block
 
     def _new_segment(self, blocks: BlockPool, size: int, stream: int) -> Block | None:
-        reserved = self.counters.all.current[RESERVED]
+        reserved = self.counters.total(RESERVED)
         limit = self.capacity if self._allowed is None else min(self.capacity, self._allowed)
         if reserved + size > limit:
             return None
@@ -349,7 +345,7 @@ class DeviceAllocator:
     def _retain(self, pool_id: PoolId) -> PrivatePool:
         pool = self._pools.get(pool_id)
         if pool is None:
-            pool = self._pools[pool_id] = PrivatePool(pool_id, self._small_tallies, self._large_tallies)
+            pool = self._pools[pool_id] = PrivatePool(pool_id, self.counters.small, self.counters.large)
         else:
             pool.use_count += 1
         return pool
@@ -404,12 +400,12 @@ class DeviceAllocator:
     @property
     def allocated_bytes(self) -> int:
         """Bytes of blocks that have an owner (rounded sizes)."""
-        return self.counters.all.current[BYTES]
+        return self.counters.total(BYTES)
 
     @property
     def reserved_bytes(self) -> int:
         """Bytes of all segments."""
-        return self.counters.all.current[RESERVED]
+        return self.counters.total(RESERVED)
 
     def stats(self) -> dict[str, Any]:
         """The nested dictionary of `torch.cuda.memory_stats_as_nested_dict`."""

@@ -88,11 +88,11 @@ class Block:
 class BlockPool:
     """The free blocks of one kind (small or large) of the default pools or of one `MemPool`."""
 
-    __slots__ = ("free", "owner", "small", "tallies")
+    __slots__ = ("free", "owner", "small", "tally")
 
-    def __init__(self, small: bool, tallies: tuple[Tally, Tally], owner: PrivatePool | None = None) -> None:
+    def __init__(self, small: bool, tally: Tally, owner: PrivatePool | None = None) -> None:
         self.small = small
-        self.tallies = tallies
+        self.tally = tally
         self.owner = owner
         self.free: dict[int, list[tuple[int, int, Block]]] = {}  # by stream
 
@@ -126,7 +126,7 @@ class PrivatePool:
 
     __slots__ = ("id", "large", "no_split", "segments", "small", "use_count")
 
-    def __init__(self, pool_id: PoolId, small: tuple[Tally, Tally], large: tuple[Tally, Tally]) -> None:
+    def __init__(self, pool_id: PoolId, small: Tally, large: Tally) -> None:
         self.id = pool_id
         self.use_count = 1
         self.segments = 0

@@ -24,6 +24,7 @@ METRICS = (
 ALLOCATION, SEGMENT, ACTIVE, SPLIT, BYTES, RESERVED, ACTIVE_BYTES, SPLIT_BYTES, REQUESTED = range(
     len(METRICS)
 )
+_OF_BLOCKS = (ALLOCATION, BYTES, ACTIVE, ACTIVE_BYTES, REQUESTED)
 
 StatDict = dict[str, int]
 
@@ -56,40 +57,43 @@ class Stat:
 
 
 class Tally:
-    """The nine statistics of `METRICS` for one kind of pool (all, large or small)."""
+    """The nine statistics of `METRICS` for the large or the small pools of a device.
 
-    __slots__ = ("_base", "current", "increases", "peak")
+    Their sum is the statistic of all pools; only its peaks have to be kept, in the `top` that the two share.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_base", "current", "increases", "other", "peak", "top")
+
+    def __init__(self, top: list[int]) -> None:
         size = len(METRICS)
         self.current = [0] * size
         self.peak = [0] * size
         self.increases = [0] * size
+        self.top = top
+        self.other: Tally = self
         # What `current` and `increases` were at the last reset of the accumulated numbers.
         self._base = ([0] * size, [0] * size)
 
     def taken(self, size: int, requested: int) -> None:
         """A block of `size` bytes was handed out for a request of `requested` bytes."""
-        current, peak, increases = self.current, self.peak, self.increases
-        n = current[ALLOCATION] = current[ALLOCATION] + 1
-        if n > peak[ALLOCATION]:
-            peak[ALLOCATION] = n
-        n = current[BYTES] = current[BYTES] + size
-        if n > peak[BYTES]:
-            peak[BYTES] = n
-        n = current[ACTIVE] = current[ACTIVE] + 1
-        if n > peak[ACTIVE]:
-            peak[ACTIVE] = n
-        n = current[ACTIVE_BYTES] = current[ACTIVE_BYTES] + size
-        if n > peak[ACTIVE_BYTES]:
-            peak[ACTIVE_BYTES] = n
-        n = current[REQUESTED] = current[REQUESTED] + requested
-        if n > peak[REQUESTED]:
-            peak[REQUESTED] = n
+        current, increases = self.current, self.increases
+        current[ALLOCATION] += 1
+        current[BYTES] += size
+        current[ACTIVE] += 1
+        current[ACTIVE_BYTES] += size
+        current[REQUESTED] += requested
         # `active` grows with `allocation`, so that one pair of increases serves both.
         increases[ALLOCATION] += 1
         increases[BYTES] += size
         increases[REQUESTED] += requested
+        peak, top, other = self.peak, self.top, self.other.current
+        for metric in _OF_BLOCKS:
+            now = current[metric]
+            if now > peak[metric]:
+                peak[metric] = now
+            now += other[metric]
+            if now > top[metric]:
+                top[metric] = now
 
     def returned(self, size: int) -> None:
         """The owner gave a block of `size` bytes back; streams may still use it."""
@@ -104,15 +108,12 @@ class Tally:
         current[REQUESTED] -= requested
 
     def change(self, metric: int, amount: int) -> None:
-        """Moves one statistic by a signed amount, for what changes less often than blocks do."""
+        """Moves one statistic by a signed amount."""
         now = self.current[metric] = self.current[metric] + amount
         if amount > 0:
             self.increases[metric] += amount
-            if now > self.peak[metric]:
-                self.peak[metric] = now
-
-    def reset_peak(self) -> None:
-        self.peak = list(self.current)
+            self.peak[metric] = max(self.peak[metric], now)
+            self.top[metric] = max(self.top[metric], now + self.other.current[metric])
 
     def reset_accumulated(self) -> None:
         self._base = (list(self.current), list(self.increases))
@@ -129,7 +130,9 @@ class DeviceStats:
     """All counters of one device's allocator; `nested()` has the shape of `torch._C._cuda_memoryStats`."""
 
     def __init__(self) -> None:
-        self.all, self.large, self.small = Tally(), Tally(), Tally()
+        self._top = [0] * len(METRICS)
+        self.large, self.small = Tally(self._top), Tally(self._top)
+        self.large.other, self.small.other = self.small, self.large
         self.private_reserved: dict[tuple[int, int], tuple[Stat, Stat, Stat]] = {}
         self.oversize_allocations = Stat()
         self.oversize_segments = Stat()
@@ -141,9 +144,9 @@ class DeviceStats:
 
     def segment(self, size: int, small: bool, owner: tuple[int, int] | None, sign: int) -> None:
         """A segment of `size` bytes came from the driver (sign 1) or went back to it (sign -1)."""
-        for tally in (self.all, self.small if small else self.large):
-            tally.change(SEGMENT, sign)
-            tally.change(RESERVED, sign * size)
+        tally = self.small if small else self.large
+        tally.change(SEGMENT, sign)
+        tally.change(RESERVED, sign * size)
         if owner is not None:
             stats = self.private_reserved.setdefault(owner, (Stat(), Stat(), Stat()))
             for stat in (stats[0], stats[2 if small else 1]):
@@ -153,14 +156,19 @@ class DeviceStats:
         else:
             self.num_device_free += 1
 
+    def total(self, metric: int) -> int:
+        """The present value of a statistic for all pools."""
+        return self.large.current[metric] + self.small.current[metric]
+
     def reset_peak(self) -> None:
-        for tally in (self.all, self.large, self.small):
-            tally.reset_peak()
+        for tally in (self.large, self.small):
+            tally.peak = list(tally.current)
+        self._top[:] = [self.total(metric) for metric in range(len(METRICS))]
         for stat in self._plain_stats():
             stat.reset_peak()
 
     def reset_accumulated(self) -> None:
-        for tally in (self.all, self.large, self.small):
+        for tally in (self.large, self.small):
             tally.reset_accumulated()
         for stat in self._plain_stats():
             stat.reset_accumulated()
@@ -180,9 +188,14 @@ class DeviceStats:
             "num_device_free": self.num_device_free,
             "num_oom_rejections": 0,  # counts a policy that is off by default
         }
-        tallies = (self.all, self.large, self.small)
         for index, metric in enumerate(METRICS):
-            result[metric] = {kind: t.stat(index) for kind, t in zip(KINDS, tallies, strict=True)}
+            large, small = self.large.stat(index), self.small.stat(index)
+            both = {name: value + small[name] for name, value in large.items()}
+            result[metric] = {
+                "all": both | {"peak": self._top[index]},
+                "large_pool": large,
+                "small_pool": small,
+            }
         result["oversize_allocations"] = self.oversize_allocations.as_dict()
         result["oversize_segments"] = self.oversize_segments.as_dict()
         result["reserved_bytes_by_private_pools"] = {
