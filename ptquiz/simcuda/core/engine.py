@@ -433,7 +433,7 @@ class Engine:
             second = _actor(op, conflict.write)
             reused = self._reborn(conflict)
             what = conflict.label if reused is None else f"{conflict.earlier_label}, later {conflict.label}"
-            self.races.append(Race(first, second, what, conflict.high - conflict.low, reused))
+            self.races.append(Race(first, second, what, conflict.shared, reused))
 
     def _reborn(self, conflict: Conflict) -> str | None:
         """The line that got this memory anew after the earlier access, None if nobody did."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ptquiz.simcuda.core.footprint import Footprint, contains, overlap
+from ptquiz.simcuda.core.footprint import Footprint, contains, nbytes, overlap
 from ptquiz.simcuda.core.ordering import Known, Stamp
 
 __all__ = ["Access", "Actor", "Conflict", "Race", "Shadow"]
@@ -79,6 +79,15 @@ class Actor(msgspec.Struct, frozen=True):
     def text(self, lang: str = "en") -> str:
         """What it did, where and at which line."""
         line = self.line or {"zh": "未知位置"}.get(lang, "an unknown line")
+        if self.stream is None:
+            verb = (
+                ("主机写" if self.write else "主机读")
+                if lang == "zh"
+                else "writes"
+                if self.write
+                else "reads"
+            )
+            return f"{line}：{verb}" if lang == "zh" else f"{line}: the host {verb}"
         if lang == "zh":
             return f"{line}：{self.where(lang)} 上的 {self.name} {'写' if self.write else '读'}"
         return f"{line}: {self.name} on {self.where(lang)} {'writes' if self.write else 'reads'}"
@@ -140,6 +149,7 @@ class Conflict(NamedTuple):
     high: int
     label: str
     earlier_label: str
+    shared: int  # bytes, at most
 
 
 class Cell:
@@ -413,4 +423,5 @@ def _conflict(
     earlier: Stamp, earlier_write: bool, write: bool, cell: Cell, foot: Footprint, label: str
 ) -> Conflict:
     low, high = max(cell.foot[0], foot[0]), min(cell.foot[1], foot[1])
-    return Conflict(earlier, earlier_write, write, cell.space, low, high, label, cell.label)
+    shared = min(high - low, nbytes(cell.foot), nbytes(foot))
+    return Conflict(earlier, earlier_write, write, cell.space, low, high, label, cell.label, shared)

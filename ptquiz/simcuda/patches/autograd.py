@@ -15,6 +15,7 @@ from bisect import bisect_right
 from typing import Any
 
 import torch
+from torch.autograd.function import BackwardCFunction
 
 from ptquiz.simcuda.core.engine import StreamKey
 from ptquiz.simcuda.core.ordering import Point
@@ -87,13 +88,18 @@ class Run:
                 self._first[consumer] = min(number, self._first.get(consumer, number))
                 stack.append(consumer)
 
+    def select(self, node: Any) -> None:
+        """`node` begins: its streams become current."""
+        self.leave()
+        self.node = node
+        self.own = self._chosen(node)
+        _choose(self.machine.tls, self.machine.tls.device, self.own)
+
     def enter(self, node: Any, device: int) -> None:
         """`node` is about to run something on `device`."""
         if node is not self.node:
-            self.leave()
-            self.node = node
-            self.own = self._chosen(node)
-            _choose(self.machine.tls, device, self.own)
+            self.select(node)
+            self.machine.tls.device = device
         key = (device, self.machine.tls.streams[device])
         mine = self.points.setdefault(node, {})
         if key not in mine and key[1] == self.own[device]:  # a stream that a hook chose is the hook's affair
@@ -222,6 +228,17 @@ def install(machine: Any, patcher: Any) -> None:
             tls.run, host.phase = outer, phase
             if run is not None:
                 run.finish()
+
+    apply = BackwardCFunction.apply
+
+    def noted_apply(self: Any, *args: Any) -> Any:
+        """A custom backward may make nodes (checkpoints do) before it runs anything."""
+        run = tls.__dict__.get("run")
+        if run is not None and run.node is not self:
+            run.select(self)
+        return apply(self, *args)
+
+    patcher.set(BackwardCFunction, "apply", noted_apply)
 
     def on_node(node: Any, device: int) -> None:
         run = tls.__dict__.get("run")

@@ -35,15 +35,13 @@ def install(machine: Any, patcher: Any) -> None:
     _install_sleep(machine, patcher)
 
 
-def _inside(machine: Any, began: int, run: Any) -> int:
-    """Runs a thread's body in the dispatch mode, from virtual time `began`; returns the time at its end."""
-    host = machine.engine.register_thread(began)
+def _inside(machine: Any, run: Any) -> None:
+    """Runs a thread's body in the dispatch mode."""
     _push_mode(machine.mode)
     try:
         run()
     finally:
         _pop_mode()
-    return int(host.now)
 
 
 def _install_start(machine: Any, patcher: Any) -> None:
@@ -60,11 +58,16 @@ def _install_start(machine: Any, patcher: Any) -> None:
             bootstrap(self)
         else:
             self._simcuda_host = machine.engine.register_thread(began)
-            _inside(machine, began, lambda: bootstrap(self))
+            _inside(machine, lambda: bootstrap(self))
 
     def start_new_thread(function: Any, args: Any, kwargs: Any = None) -> int:
         began = machine.engine.host().now
-        return plain(lambda: _inside(machine, began, lambda: function(*args, **(kwargs or {}))), ())
+
+        def body() -> None:
+            machine.engine.register_thread(began)
+            _inside(machine, lambda: function(*args, **(kwargs or {})))
+
+        return plain(body, ())
 
     patcher.set(threading.Thread, "start", noted_start)
     patcher.set(threading.Thread, "_bootstrap_inner", noted_bootstrap)
