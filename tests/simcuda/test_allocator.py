@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from ptquiz.simcuda.core.allocator import DeviceAllocator, OutOfMemory, format_size, round_size, segment_size
+from ptquiz.simcuda.core.allocator import DeviceAllocator
+from ptquiz.simcuda.core.sizes import OutOfMemory, format_size, round_size, segment_size
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -317,6 +321,31 @@ def test_freeing_twice_is_refused(memory):
 def test_sizes_in_messages(size, text):
     """A unit begins above its own size, as in PyTorch's messages."""
     assert format_size(size) == text
+
+
+def test_no_collection_inside(memory):
+    """A garbage collection could run a finalizer that comes back for memory in the middle of the books."""
+    inside = []
+
+    def look(phase, info):
+        frame = sys._getframe(1)
+        if phase == "start" and Path(frame.f_code.co_filename).parent.name == "core":
+            inside.append((frame.f_code.co_name, frame.f_lineno))
+
+    before = gc.get_threshold()
+    gc.callbacks.append(look)
+    gc.set_threshold(1)
+    try:
+        for _ in range(50):
+            blocks = [memory.malloc(size, 0) for size in (512, 4096, 2 * MIB)]
+            for block in blocks:
+                memory.free(block)
+            memory.empty_cache()
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(look)
+    assert inside == []
+    assert gc.isenabled()
 
 
 class TestPools:

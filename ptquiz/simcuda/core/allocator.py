@@ -13,10 +13,12 @@ lock.
 
 from __future__ import annotations
 
+import gc
 import threading
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ptquiz.simcuda.core.pools import (
@@ -30,45 +32,25 @@ from ptquiz.simcuda.core.pools import (
     StreamKey,
     describe_segment,
 )
+from ptquiz.simcuda.core.sizes import EXBIBYTE, MIN_BLOCK, SMALL_LIMIT, OutOfMemory, complaint, segment_size
 from ptquiz.simcuda.core.stats import BYTES, RESERVED, SPLIT, SPLIT_BYTES, DeviceStats
 
-MIB = 1 << 20
-MIN_BLOCK = 512
-SMALL_LIMIT = MIB
-SMALL_SEGMENT = 2 * MIB
-LARGE_SEGMENT = 20 * MIB
-OWN_SEGMENT = 10 * MIB  # from this size on a request gets a segment of its own
-ROUND_LARGE = 2 * MIB
-EXBIBYTE = 1 << 60
+__all__ = ["DeviceAllocator", "OutOfMemory"]
+
 _FIRST_ADDRESS = 0x7F00_0000_0000
 _DEVICE_STRIDE = 1 << 40  # simulated address space of a device: addresses of two devices never meet
 
 
-class OutOfMemory(Exception):  # noqa: N818 - the caller turns it into PyTorch's OutOfMemoryError
-    """No memory is left, in the words of PyTorch's `OutOfMemoryError`."""
-
-
-def format_size(size: int) -> str:
-    """A size as PyTorch's messages write it: `512 bytes`, `1024.00 KiB`, `2.00 GiB`."""
-    if size <= 1 << 10:
-        return f"{size} bytes"
-    for power, unit in ((1, "KiB"), (2, "MiB")):
-        if size <= 1 << (10 * (power + 1)):
-            return f"{size / (1 << 10 * power):.2f} {unit}"
-    return f"{size / (1 << 30):.2f} GiB"
-
-
-def round_size(nbytes: int) -> int:
-    return MIN_BLOCK if nbytes < MIN_BLOCK else (nbytes + MIN_BLOCK - 1) & ~(MIN_BLOCK - 1)
-
-
-def segment_size(size: int) -> int:
-    """Bytes to ask of the driver for a block of `size` (rounded) bytes."""
-    if size <= SMALL_LIMIT:
-        return SMALL_SEGMENT
-    if size < OWN_SEGMENT:
-        return LARGE_SEGMENT
-    return -(-size // ROUND_LARGE) * ROUND_LARGE
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile; see `DeviceAllocator.malloc`."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class DeviceAllocator:
@@ -111,6 +93,35 @@ class DeviceAllocator:
         """
         if nbytes <= 0:
             raise ValueError(f"a block has at least one byte (got {nbytes}); an empty tensor owns none")
+        # A collection in here may run a finalizer of the user's that comes back for memory.
+        collects = gc.isenabled()
+        if collects:
+            gc.disable()
+        try:
+            return self._malloc(nbytes, stream, pool)
+        finally:
+            if collects:
+                gc.enable()
+
+    def free(self, block: Block) -> None:
+        """Takes a block back. It is reused once the streams of `record_stream` have done with it."""
+        if not block.allocated:
+            raise ValueError(f"freed twice: {block!r}")
+        collects = gc.isenabled()
+        if collects:
+            gc.disable()
+        try:
+            block.allocated = False
+            block.pool.tally.returned(block.size)
+            if block.uses:
+                self._watch(block)
+            else:
+                self._settle(block)
+        finally:
+            if collects:
+                gc.enable()
+
+    def _malloc(self, nbytes: int, stream: int, pool: PoolId | None) -> Block:
         if self._pending:
             self._process_events()
         size = MIN_BLOCK if nbytes < MIN_BLOCK else (nbytes + MIN_BLOCK - 1) & ~(MIN_BLOCK - 1)
@@ -125,17 +136,6 @@ class DeviceAllocator:
         else:
             block = self._grow(blocks, size, stream, nbytes)
         return self._hand_out(block, size, nbytes)
-
-    def free(self, block: Block) -> None:
-        """Takes a block back. It is reused once the streams of `record_stream` have done with it."""
-        if not block.allocated:
-            raise ValueError(f"freed twice: {block!r}")
-        block.allocated = False
-        block.pool.tally.returned(block.size)
-        if block.uses:
-            self._watch(block)
-        else:
-            self._settle(block)
 
     def record_stream(self, block: Block, stream: StreamKey) -> None:
         """Another stream uses the block; uses by the stream that allocated it need no record."""
@@ -332,7 +332,8 @@ class DeviceAllocator:
         A `MemPool`'s segments go only when the pool has ended; `pool_id` restricts the call to one such pool.
         """
         self.settle_pools()
-        self._release_cached(pool_id)
+        with _uncollected():
+            self._release_cached(pool_id)
 
     # Pools
 
@@ -380,8 +381,9 @@ class DeviceAllocator:
         """Ends the pools whose objects have gone, and returns what they no longer use to the driver."""
         while self._ended:
             pool_id = self._ended.popleft()
-            self.release_pool(pool_id)
-            self._release_cached(pool_id)
+            with _uncollected():
+                self.release_pool(pool_id)
+                self._release_cached(pool_id)
 
     def pool_use_count(self, pool_id: PoolId) -> int:
         return self._pools[pool_id].use_count
@@ -437,22 +439,6 @@ class DeviceAllocator:
 
     def _complaint(self, wanted: int) -> str:
         free, total = self.mem_get_info()
-        allocated, reserved = self.allocated_bytes, self.reserved_bytes
         private = sum(b.size for p in self._pools.values() for b in p.small.blocks() + p.large.blocks())
-        allowed = pools = ""
-        if self._allowed is not None:
-            allowed = f"{format_size(self._allowed)} allowed; "
-        if private:
-            pools = f"with {format_size(private)} allocated in private pools (e.g., CUDA Graphs), "
-        return (
-            f"CUDA out of memory. Tried to allocate {format_size(wanted)}. GPU {self.device} has a total "
-            f"capacity of {format_size(total)} of which {format_size(free)} is free. Including "
-            f"non-PyTorch memory, this process has {format_size(reserved)} memory in use. "
-            f"{allowed}Of the allocated memory "
-            f"{format_size(allocated + private)} is allocated by PyTorch, {pools}and "
-            f"{format_size(reserved - allocated - private)} is reserved by PyTorch but unallocated."
-            " If reserved but unallocated memory is large try setting"
-            " PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation. "
-            " See documentation for Memory Management  (https://docs.pytorch.org/docs/stable/notes/cuda.html"
-            "#optimizing-memory-usage-with-pytorch-cuda-alloc-conf)"
-        )
+        allocated, reserved = self.allocated_bytes, self.reserved_bytes
+        return complaint(self.device, wanted, total, free, self._allowed, allocated, reserved, private)
