@@ -74,7 +74,7 @@ def check_one(session: Session, exercise: Exercise, path: Path, how: How, as_jso
         if report.verdict != "passed":
             session.screen.say()
             session.screen.replay(exercise, report, path)
-        advise(session, exercise, report)
+        session.quietly(lambda: advise(session, exercise, report))
     return entry.outcome
 
 

@@ -119,7 +119,8 @@ def _common(
     ] = False,
 ) -> None:
     """Practise PyTorch interview questions: start one, fill it in, have it checked."""
-    session.default_language = lang and session.language(lang)
+    session.default_language = None
+    session.language(lang)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -42,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         return outcome
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
     except PtquizError as error:
         return _say(error.message, error.hint, error.exit_code)
     except OSError as error:
@@ -59,8 +61,14 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     from ptquiz.cli import app_for
 
+    streams = sys.stdout, sys.stderr
     try:
         code = app_for(arguments)(arguments, prog_name="ptquiz", standalone_mode=False)
+    except SystemExit:
+        if sys.stdout is streams[0]:
+            raise
+        sys.stdout, sys.stderr = streams  # Typer's own way of hushing a closed pipe
+        raise BrokenPipeError from None
     except Exception as error:
         if type(error).__name__ == "Abort":
             return INTERRUPTED

@@ -7,6 +7,7 @@ the 40 ms that a light command has beyond its imports.
 from __future__ import annotations
 
 import codecs
+import errno
 import re
 import sys
 import unicodedata
@@ -59,6 +60,12 @@ def can_show(stream: TextIO, text: str) -> bool:
     return True
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """How it ends is decided in one place, and not here."""
+        raise BrokenPipeError(errno.EPIPE, "the reader has gone")
+
+
 class Screen:
     """Where to write, and in which language. `err` is for what is not the answer."""
 
@@ -68,8 +75,8 @@ class Screen:
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="ptquiz")
         self.lang = lang if lang == "en" or can_show(out, "中文") else "en"
-        self.out = Console(file=out, highlight=False, markup=False, emoji=False)
-        self.err = Console(file=err, highlight=False, markup=False, emoji=False)
+        self.out = _Console(file=out, highlight=False, markup=False, emoji=False)
+        self.err = _Console(file=err, highlight=False, markup=False, emoji=False)
 
     def say(self, text: Words | Text = "", style: str | None = None) -> None:
         """One paragraph on stdout, wrapped to the width."""

@@ -15,19 +15,21 @@ from ptquiz.render import Screen
 
 T = TypeVar("T")
 
-# Set by `ptquiz --lang zh COMMAND`; a command's own --lang goes before it.
+# Set by `ptquiz --lang zh COMMAND`, then by the command's own --lang.
 default_language: str | None = None
 
 ALL_DONE = ("You have passed every exercise.", "所有题目都已通过。")
 
 
 def language(option: str | None) -> str:
-    """The language of one command; raises UsageError for one that there is not."""
+    """The language of one command, and from now on of its errors; UsageError for an unknown one."""
+    global default_language
     if option is not None and option not in words.LANGS:
         raise UsageError(
             (f"--lang must be en or zh (got {option!r}).", f"--lang 只能是 en 或 zh（收到 {option!r}）。")
         )
-    return words.language(option or default_language)
+    default_language = option or default_language
+    return words.language(default_language)
 
 
 class Session:
@@ -37,6 +39,7 @@ class Session:
         self.lang = language(lang)
         self.screen = Screen(self.lang)
         self.bank = load_bank()
+        self._told: set[str] = set()
         self.store = Progress(workspace.home() / "progress.db", tell=self.screen.note)
 
     def standings(self) -> dict[str, Standing]:
@@ -99,7 +102,9 @@ class Session:
         try:
             return change()
         except PtquizError as error:
-            self.screen.failure(error)
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                self.screen.failure(error)
             return None
 
     def json(self, value: Any) -> None:
