@@ -11,7 +11,7 @@ from ptquiz.simcuda.core.engine import Access
 from ptquiz.simcuda.machine import Machine
 from ptquiz.simcuda.placement import resolve
 from ptquiz.simcuda.schema import Plan
-from ptquiz.simcuda.storage import ATTRIBUTE, CPU, FLOATING, State, state_of
+from ptquiz.simcuda.storage import ATTRIBUTE, CPU, FLOATING, PINNED, State, state_of
 
 __all__ = ["HANDLERS", "read_by_host", "transfer"]
 
@@ -65,7 +65,7 @@ def _over_the_bus(
     accesses: list[Access],
     nbytes: int,
 ) -> None:
-    pinned = host is not None
+    pinned = host is not None and host.device == PINNED
     duration = machine.costs.copy(name, nbytes, pinned)
     machine.launch(stream, "copy", name, duration, accesses, nbytes=nbytes, queue=name, pinned=pinned)
     if host is not None and host.block is not None:

@@ -172,6 +172,8 @@ def _on_device(machine: Machine, plan: Plan, args: Any, kwargs: Any, found: Foun
         out = machine.randomly(device, plan, args, kwargs)
     else:
         out = plan.func(*args, **kwargs)
+    if plan.mutates and plan.resizes_memory:
+        found = _follow_sizes(machine, found)
     line = machine.line()
     accesses: list[Access] = []
     on_host: list[Access] = []
@@ -185,8 +187,6 @@ def _on_device(machine: Machine, plan: Plan, args: Any, kwargs: Any, found: Foun
             continue
         nbytes += where[1] - where[0]
         accesses.append(Access(device, where, written, machine.label(tensor)))
-    if plan.mutates and plan.resizes_memory:
-        _follow_sizes(machine, found)
     fresh = False
     kept = out[1] if plan.name == "_pack_padded_sequence" else None  # batch sizes stay on the host
     for tensor in (out,) if isinstance(out, Tensor) else out if isinstance(out, (tuple, list)) else ():
@@ -225,14 +225,14 @@ def _has_mask(args: tuple[Any, ...]) -> bool:
     return any(isinstance(i, Tensor) and i.dtype in (torch.bool, torch.uint8) for i in args[1])
 
 
-def _follow_sizes(machine: Machine, found: Found) -> None:
-    """`out=` and `resize_` may have moved a tensor's memory: takes new memory where it has grown."""
-    for tensor, state, _, written in found:
-        if not written or state is None or state.device < 0:
-            continue
-        storage = tensor.untyped_storage()
-        if storage.nbytes() > state.nbytes:
+def _follow_sizes(machine: Machine, found: Found) -> Found:
+    """`out=`, `resize_` and `set_` may have moved a tensor's memory: looks again, takes more where it has grown."""
+    for tensor, _, _, written in found:
+        storage = storage_of(tensor)
+        state = storage._simcuda
+        if written and state is not None and state.device >= 0 and storage.nbytes() > state.nbytes:
             machine.resized(storage)
+    return [(tensor, state_of(tensor), name, written) for tensor, _, name, written in found]
 
 
 def create(machine: Machine, plan: Plan, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from ptquiz.simcuda.core.pinned import PinnedAllocator
 from ptquiz.simcuda.core.races import Race
 from ptquiz.simcuda.errors import fork_refused, out_of_memory
 from ptquiz.simcuda.random import Random
-from ptquiz.simcuda.storage import ATTRIBUTE, PINNED, State, footprint, storage_of
+from ptquiz.simcuda.storage import ATTRIBUTE, CPU, PINNED, State, footprint, storage_of
 
 __all__ = ["Machine", "ThreadState", "parse_size"]
 
@@ -102,6 +102,7 @@ class Machine:
         self.devices = [torch.device("cuda", index) for index in range(devices)]
         self.lock = threading.RLock()
         self.tls = ThreadState(devices)
+        self.state_type = type("State", (State,), {"__slots__": ()})
         self.freed: deque[tuple[int, Any]] = deque()  # (device, block): appended by finalizers, in any thread
         self.on_switch: Callable[[], None] = lambda: None  # a thread has changed a current stream
         self.on_node: Callable[[Any, int], None] | None = None  # a backward node runs: choose its stream
@@ -142,20 +143,20 @@ class Machine:
             if self.freed:
                 self.drain()
             if nbytes == 0:
-                return State(device, None, 0, self.freed)
+                return self.state_type(device, None, 0, self.freed)
             try:
                 block = self.allocators[device].malloc(nbytes, self.stream(device)[1])
             except OutOfMemory as error:
                 raise out_of_memory(str(error)) from None
             self.engine.born(device, block.address, block.address + block.size, line or self.line())
-        return State(device, block, nbytes, self.freed)
+        return self.state_type(device, block, nbytes, self.freed)
 
     def allocate_pinned(self, nbytes: int) -> State:
         """New page-locked host memory."""
         with self.lock:
             self.drain()
             block = self.pinned.malloc(nbytes) if nbytes else None
-        return State(PINNED, block, nbytes, self.freed)
+        return self.state_type(PINNED, block, nbytes, self.freed)
 
     def place(self, tensor: torch.Tensor, device: int) -> State:
         """Gives the tensor's memory to the device (no operation, no copy). Returns its new state."""
@@ -274,6 +275,9 @@ class Machine:
     def close(self) -> None:
         """Nothing runs on the machine any more; memory that is still alive is forgotten with it."""
         self.closed = True
+        # Tensors may outlive the machine: their states say from now on that they live on the host.
+        self.state_type.device = CPU  # type: ignore[assignment, misc]
+        self.state_type.block = None  # type: ignore[misc]
 
     # Whose code
 

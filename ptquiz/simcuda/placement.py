@@ -11,7 +11,7 @@ from ptquiz.simcuda.machine import Machine
 from ptquiz.simcuda.schema import Plan
 from ptquiz.simcuda.storage import CPU, State
 
-__all__ = ["Found", "check_same_device", "parse_type", "resolve", "type_name"]
+__all__ = ["TYPES", "Found", "check_same_device", "parse_type", "resolve", "type_name"]
 
 Tensor = torch.Tensor
 Found = list[tuple[Tensor, State | None, str, bool]]  # tensor, state, argument's name, is it written?
@@ -99,10 +99,10 @@ def _device_name(index: int) -> str:
 
 def type_name(tensor: Tensor, where: int) -> str:
     """`torch.cuda.FloatTensor`: what `Tensor.type()` says."""
-    return _TYPES[tensor.dtype].replace("torch.", "torch.cuda.", 1) if where >= 0 else _TYPES[tensor.dtype]
+    return TYPES[tensor.dtype].replace("torch.", "torch.cuda.", 1) if where >= 0 else TYPES[tensor.dtype]
 
 
-_TYPES: dict[torch.dtype, str] = {
+TYPES: dict[torch.dtype, str] = {
     torch.float32: "torch.FloatTensor",
     torch.float64: "torch.DoubleTensor",
     torch.float16: "torch.HalfTensor",
@@ -121,10 +121,12 @@ _TYPES: dict[torch.dtype, str] = {
 def parse_type(kind: Any) -> tuple[bool, torch.dtype] | None:
     """(on a device?, dtype) of `"torch.cuda.FloatTensor"` or of such a type object; None for anything else."""
     name = kind if isinstance(kind, str) else getattr(kind, "simulated_name", None)
+    if name is None and isinstance(kind, type):
+        name = f"{kind.__module__}.{kind.__name__}"  # torch.FloatTensor itself
     if not isinstance(name, str):
         return None
     plain = name.replace("torch.cuda.", "torch.", 1)
-    for dtype, known in _TYPES.items():
+    for dtype, known in TYPES.items():
         if known == plain:
             return plain != name, dtype
     return None

@@ -27,6 +27,8 @@ _NAMES: tuple[str, ...] = (
     "serialization",
     "backends",
     "amp",
+    "types",
+    "refused",
 )
 
 

@@ -71,6 +71,7 @@ def _questions(machine: Machine, patcher: Patcher) -> None:
     properties = [DeviceProperties(index, machine.memory) for index in range(machine.count)]
     patcher.set(cuda, "is_available", lambda: True)
     patcher.set(cuda, "device_count", lambda: machine.count)
+    patcher.set(cuda, "_cached_device_count", machine.count)
     patcher.set(cuda, "_is_compiled", lambda: True)
     patcher.set(cuda, "_get_device_properties", lambda index: properties[index])
     patcher.set(cuda, "is_bf16_supported", lambda including_emulation=True: True)

@@ -26,7 +26,7 @@ _PLAIN = (
     "randperm", "range", "tril_indices", "triu_indices", "scalar_tensor", "normal", "complex", "from_file",
 )  # fmt: skip
 _LIKE = ("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like")
-_NEW = ("new_empty", "new_empty_strided", "new_zeros", "new_ones", "new_full")
+_NEW = ("new", "new_empty", "new_empty_strided", "new_zeros", "new_ones", "new_full")
 _SPARSE = (
     "sparse_coo_tensor", "sparse_compressed_tensor", "sparse_csr_tensor", "sparse_csc_tensor", "sparse_bsr_tensor",
     "sparse_bsc_tensor", "empty_quantized",

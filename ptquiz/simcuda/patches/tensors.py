@@ -11,6 +11,7 @@ from ptquiz.simcuda.context import Patcher
 from ptquiz.simcuda.copying import read_by_host
 from ptquiz.simcuda.errors import not_modelled, numpy_refused
 from ptquiz.simcuda.machine import Machine
+from ptquiz.simcuda.patches.streams import handle_of
 from ptquiz.simcuda.placement import type_name
 from ptquiz.simcuda.storage import PINNED, state_of
 
@@ -122,7 +123,7 @@ def _pinning(machine: Machine, patcher: Patcher) -> None:
             )
         if state.block is not None:
             with machine.lock:
-                key = (stream.device.index, stream.cuda_stream)
+                key = (stream.device_index, handle_of(stream.stream_id, stream.device_index))
                 machine.allocators[state.device].record_stream(state.block, key)
 
     def share_memory_(self: Any) -> Any:
@@ -131,10 +132,15 @@ def _pinning(machine: Machine, patcher: Patcher) -> None:
             not_modelled("sharing device memory between processes")
         return share(self) if isinstance(self, Tensor) else share_storage(self)
 
+    def is_shared(self: Tensor) -> bool:
+        return self.is_cuda or bool(shared(self))
+
+    shared = Tensor.is_shared
     share, share_storage = Tensor.share_memory_, torch.UntypedStorage.share_memory_
     patcher.set(Tensor, "is_pinned", is_pinned)
     patcher.set(Tensor, "pin_memory", pin_memory)
     patcher.set(Tensor, "record_stream", record_stream)
+    patcher.set(Tensor, "is_shared", is_shared)
     patcher.set(Tensor, "share_memory_", share_memory_)
     patcher.set(torch.UntypedStorage, "share_memory_", share_memory_)
 
