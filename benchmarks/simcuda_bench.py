@@ -147,6 +147,7 @@ def bookkeeping(operations: tuple[int, ...]) -> list[Ratio]:
 
 def measure(quick: bool = False) -> list[Ratio]:
     """All measurements: about half a minute; with a million operations several minutes."""
+    torch.set_num_threads(1)  # what is compared is bookkeeping, not how many cores are free
     counts = (100_000,) if quick else (100_000, 1_000_000)
     return [*small_operation(), *mlp_step(), *opening(), *bookkeeping(counts)]
 
