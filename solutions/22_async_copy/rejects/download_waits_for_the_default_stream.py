@@ -1,0 +1,23 @@
+"""test_download_is_complete: the host waits for the default stream, while the copy runs on the current one."""
+
+import torch
+
+
+def upload(host, device, stream):
+    user = torch.cuda.current_stream(device)
+    source = torch.empty(host.shape, dtype=host.dtype, pin_memory=True).copy_(host)
+    with torch.cuda.stream(stream):
+        tensor = source.to(device, non_blocking=True)
+        event = stream.record_event()
+    tensor.record_stream(user)
+    return tensor, event
+
+
+def download(tensor, out=None):
+    if out is None:
+        out = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    elif out.shape != tensor.shape or out.dtype != tensor.dtype:
+        raise ValueError("out does not fit")
+    out.copy_(tensor, non_blocking=True)
+    torch.cuda.default_stream(tensor.device).synchronize()
+    return out
