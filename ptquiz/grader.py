@@ -8,7 +8,6 @@ import re
 import secrets
 import selectors
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -25,9 +24,10 @@ import msgspec
 from ptquiz.bank import Exercise
 from ptquiz.errors import Internal, PtquizError, UsageError
 from ptquiz.report import Device, Report
+from ptquiz.sandbox import command as sandboxed
 from ptquiz.verdict import Evidence, judge
 from ptquiz.worker import processes
-from ptquiz.worker.wire import Check, Ended, Hello, Reader, Request, Started, encode_line
+from ptquiz.worker.wire import KILL, TRACE, Check, Ended, Hello, Reader, Request, Started, encode_line
 
 START_SECONDS = 180.0  # importing torch from a cold disk on a busy machine
 SHOWN_OUTPUT = 16_000
@@ -52,12 +52,15 @@ def grade(
     needs = needed(exercise, device)
     seed = secrets.randbelow(2**31) if seed is None else seed
     with contextlib.ExitStack() as stack:
-        if warm is None:
+        folder = Path(tempfile.mkdtemp(prefix="ptquiz-")).resolve()
+        stack.callback(_remove, folder)
+        if sandbox:
+            wrapper = sandboxed(exercise, path, folder, real_device=device == "cuda")
+            worker = stack.enter_context(contextlib.closing(Worker(needs, once=True, wrapper=wrapper)))
+        elif warm is None:
             worker = stack.enter_context(contextlib.closing(Worker(needs, once=True)))
         else:
             worker = stack.enter_context(warm.lent(needs))
-        folder = Path(tempfile.mkdtemp(prefix="ptquiz-")).resolve()
-        stack.callback(_remove, folder)
         request = _request(exercise, path, folder, seed, device, lang, timeline, trace)
         evidence = Grading(worker, request, exercise).watch()
     return judge(exercise, evidence, path, _device(exercise, device), seed, lang)
@@ -127,7 +130,7 @@ def _remove(folder: Path) -> None:
 class Worker:
     """A process `python -m ptquiz.worker`; it imports torch and then forks a child for each grading."""
 
-    def __init__(self, needs: Iterable[str] = (), *, once: bool = False) -> None:
+    def __init__(self, needs: Iterable[str] = (), *, once: bool = False, wrapper: Iterable[str] = ()) -> None:
         if not hasattr(os, "fork"):
             raise UsageError(
                 ("Grading needs Linux or macOS.", "评分需要 Linux 或 macOS。"),
@@ -139,7 +142,7 @@ class Worker:
         arguments = [str(theirs.fileno()), "once" if once else "warm", ",".join(sorted(self.needs))]
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ptquiz.worker", *arguments],
+                [*wrapper, sys.executable, "-P", "-m", "ptquiz.worker", *arguments],
                 env=_environment(self.mark),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -190,10 +193,15 @@ class Worker:
         socket.send_fds(self.control, [b"R"], fds)
         self.control.sendall(encode_line(request))
 
-    def ask_to_kill(self) -> None:
-        """Have the worker end the grading that it runs."""
+    def order(self, what: bytes) -> None:
+        """Have the worker trace or kill the grading that it runs."""
         with contextlib.suppress(OSError):
-            self.control.send(b"K")
+            self.control.send(what)
+
+    @property
+    def family(self) -> list[int]:
+        """The worker's process and all that it has started."""
+        return [self.process.pid, *processes.descendants(self.process.pid)]
 
     @property
     def alive(self) -> bool:
@@ -288,7 +296,7 @@ class WarmWorker:
         """End the grading that is running, from any thread; its report then means nothing."""
         worker = self._worker
         if worker is not None:
-            worker.ask_to_kill()
+            worker.order(KILL)
 
     def kill(self) -> None:
         """End the worker at once, whatever it does."""
@@ -456,8 +464,7 @@ class Grading:
             self._phase_began = self._clock.now
             if record.event == "begin" and self._first_began < 0:
                 self._first_began = self._clock.now
-                if self._started is not None:
-                    self._resident = processes.resident(self._started.pid)
+                self._resident = max(map(processes.resident, self._worker.family))
 
     def _late(self, now: float) -> str:
         if self._first_began < 0:
@@ -470,24 +477,22 @@ class Grading:
 
     def _too_large(self) -> str:
         """Whether the process and its descendants hold too much beyond what each held at its start."""
-        if self._started is None:
+        if self._first_began < 0:
             return ""
-        family = [self._started.pid, *processes.descendants(self._started.pid)]
+        family = self._worker.family
         if len(family) > MOST_PROCESSES:
             return "processes"
-        base = max(self._resident, self._started.resident)
-        held = sum(max(processes.resident(pid) - base, 0) for pid in family)
+        held = sum(max(processes.resident(pid) - self._resident, 0) for pid in family)
         return "memory" if held > self._limits.memory_mib << 20 else ""
 
     def _stop(self, selector: selectors.BaseSelector, reason: str) -> None:
         """Ask where it is, end it, and wait until the worker says that nothing is left."""
         if not self._evidence.final:
             self._evidence.stopped = reason
-        if self._started is not None and reason in ("timeout", "total"):
-            with contextlib.suppress(OSError):
-                os.kill(self._started.pid, signal.SIGUSR2)
+        if reason in ("timeout", "total"):
+            self._worker.order(TRACE)
             self._read_for(selector, 0.3, lambda: bool(self._trace))
-        self._worker.ask_to_kill()
+        self._worker.order(KILL)
         self._read_for(selector, 20.0, lambda: self._over or self._evidence.lost)
         if not self._over:
             self._worker.kill()

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar, cast
 
+import numpy
 import torch
 
 Words = str | tuple[str, str]
@@ -274,9 +275,7 @@ def _close_numbers(
 
 def _is_number(value: Any) -> bool:
     kind = _type(value)
-    return kind in (int, float) or (
-        kind.__module__ == "numpy" and kind.__name__[:5] in ("float", "int32", "int64")
-    )
+    return kind in (int, float) or numpy.floating in kind.__mro__ or numpy.integer in kind.__mro__
 
 
 def _difference(actual: Any, expected: Any, path: str) -> tuple[str, str, str] | None:
@@ -292,11 +291,8 @@ def _difference(actual: Any, expected: Any, path: str) -> tuple[str, str, str] |
     if _isinstance(expected, float):
         equal = struct.pack("d", actual) == struct.pack("d", expected) and expected == expected
         return None if equal else (path, _repr(expected), _repr(actual))
-    return (
-        None
-        if _type(expected).__eq__(expected, actual) is True
-        else (path, summary(expected), summary(actual))
-    )
+    equal = (expected == actual) is True  # the types are the same: it is the check's own `__eq__`
+    return None if equal else (path, summary(expected), summary(actual))
 
 
 def _both_mappings(actual: Any, expected: Any) -> bool:

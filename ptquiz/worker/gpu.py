@@ -18,6 +18,8 @@ from ptquiz.simcuda.storage import state_of
 from ptquiz.worker import claims
 from ptquiz.worker.wire import Record, Request
 
+_sleep: Any = torch.cuda._sleep  # without annotations in torch
+_event: Any = torch.cuda.Event
 _WORK = ("kernel", "copy", "sleep")
 
 
@@ -256,7 +258,7 @@ class Real:
         """Keep the current stream busy for about that long."""
         if not self._cycles:
             self._cycles = _cycles_per_millisecond()
-        torch.cuda._sleep(int(milliseconds * self._cycles))
+        _sleep(int(milliseconds * self._cycles))
 
     def write(self, tensor: torch.Tensor, name: str) -> None:
         """A short kernel that writes the tensor (its values stay)."""
@@ -307,10 +309,10 @@ def _unseen(words: claims.Words) -> NoReturn:
 
 
 def _cycles_per_millisecond() -> int:
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    torch.cuda._sleep(1_000_000)
+    begin, end = _event(enable_timing=True), _event(enable_timing=True)
+    _sleep(1_000_000)
     begin.record()
-    torch.cuda._sleep(10_000_000)
+    _sleep(10_000_000)
     end.record()
     torch.cuda.synchronize()
     return int(10_000_000 / begin.elapsed_time(end))

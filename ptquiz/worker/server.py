@@ -20,7 +20,7 @@ from typing import NoReturn
 import msgspec
 
 from ptquiz.worker import processes
-from ptquiz.worker.wire import Ended, Hello, Request, Started, encode_line
+from ptquiz.worker.wire import KILL, TRACE, Ended, Hello, Request, Started, encode_line
 
 # Imported by the first gradcheck and so on: cheaper before the fork than in every child.
 LAZY = (
@@ -70,6 +70,8 @@ def receive(control: socket.socket) -> tuple[Request, list[int]] | None:
     """The next request and its three descriptors (results, output, trace); None at the end."""
     first = b"K"
     while first == b"K":  # asked to end a grading that had just ended
+        first, fds = KILL, list[int]()
+    while first in (KILL, TRACE):  # an order for a grading that had ended by itself
         first, fds, _, _ = socket.recv_fds(control, 1, 3)
     if not first:
         return None
@@ -127,14 +129,22 @@ def _wait(control: socket.socket, pid: int) -> int:
         while True:
             ready, _, _ = select.select(watched, [], [], pause)
             if control in ready:
-                gone = not control.recv(64)
-                _kill_tree(pid)
-                if gone:
-                    processes.kill_children()
-                    os._exit(0)
+                _obey(control.recv(64), pid)
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 return status
+
+
+def _obey(orders: bytes, pid: int) -> None:
+    """TRACE and KILL from the grader; nothing at all means that it is gone, and we go too."""
+    if TRACE in orders:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGUSR2)  # faulthandler's, in the child
+    if KILL in orders or not orders:
+        _kill_tree(pid)
+    if not orders:
+        processes.kill_children()
+        os._exit(0)
 
 
 def _kill_tree(pid: int) -> None:

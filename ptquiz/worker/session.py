@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -112,6 +113,7 @@ class Plugin:
         self._gpu: Any = None
         self._folder = Path(request.folder)
         self._audit: Audit | None = None
+        self._guard: Guard | None = None
         self._ended: dict[str, Record] = {}
         self._name = ""
         self.problem = ""
@@ -150,25 +152,31 @@ class Plugin:
         announced = [check.name for check in self._request.checks]
         if sorted(items) != sorted(announced) or session.testsfailed:
             self.problem += f"checks.py has {sorted(items)}, exercise.yaml announces {sorted(announced)}"
-            return True
-        with _machine(self._request) as self._gpu:
-            try:
-                self._grade(session, items)
-                self._send(Record("final"))
-            except BaseException as error:  # pytest would only print it
-                self._send(Record("broken", message=explain.ours(error)))
-            for stream in (sys.__stdout__, sys.__stderr__):
-                if stream is not None:
-                    stream.flush()
-            os._exit(0)  # what the submission left for the end of the process does not run
+        else:
+            with _machine(self._request) as self._gpu:
+                self._to_the_end(session, items)
         return True
+
+    def _to_the_end(self, session: pytest.Session, items: dict[str, Any]) -> NoReturn:
+        """Grade and end the process: what the submission left for a later end does not run."""
+        try:
+            self._grade(session, items)
+            if self._gpu is not None:
+                self._gpu.export()
+            self._send(Record("final"))
+        except BaseException as error:  # pytest would only print it
+            self._send(self._fault(error))
+        for stream in (sys.__stdout__, sys.__stderr__):
+            with contextlib.suppress(Exception):
+                stream.flush()  # type: ignore[union-attr]
+        os._exit(0)
 
     def _grade(self, session: pytest.Session, items: dict[str, Any]) -> None:
         checks = next(iter(items.values())).module
         module = submission.install(Path(self._path), self._folder)
         self._proxy = submission.Submission(module)
         state = State()
-        guard = Guard(checks)
+        guard = self._guard = Guard(checks)
         self._audit = Audit(self._path, solutions_of(self._request.checks_file))
         gc.freeze()
         if not self._import(module, state, guard):
@@ -193,6 +201,13 @@ class Plugin:
         if failure is not None:
             self._send(failure)
         return failure is None
+
+    def _fault(self, error: BaseException) -> Record:
+        """What came up in our own code: ours, unless the submission had damaged it."""
+        damage = self._damage(self._guard) if self._guard is not None else ""
+        if damage:
+            return Record("import_failed", cause="tampered", message=damage)
+        return Record("broken", message=explain.ours(error))
 
     def _damage(self, guard: Guard) -> str:
         """What the submission did to the grading itself, in words; "" for nothing."""
@@ -289,8 +304,6 @@ _SPIED = (
 
 def _machine(request: Request) -> Any:
     """The simulated machine, open while the submission is imported and checked; nothing for `device: cpu`."""
-    import contextlib
-
     if request.device == "cpu":
         return contextlib.nullcontext()
     from ptquiz.worker import gpu

@@ -13,6 +13,9 @@ import msgspec
 # The exit code of a grading whose results pipe was closed under it.
 PIPE_CLOSED = 71
 
+# Orders of the grader while a grading runs: say where the code is; end it.
+TRACE, KILL = b"T", b"K"
+
 
 class Check(msgspec.Struct, frozen=True):
     """A check as the worker needs it."""

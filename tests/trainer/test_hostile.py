@@ -14,7 +14,7 @@ from ptquiz.grader import WarmWorker, grade
 from ptquiz.report import Report
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from hostile.cases import BANK, Case, cases  # noqa: E402  (the folder of the data is no package of ours)
+from hostile.cases import BANK, Case, cases
 
 pytestmark = pytest.mark.processes
 
