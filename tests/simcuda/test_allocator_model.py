@@ -11,6 +11,7 @@ from ptquiz.simcuda.core.allocator import DeviceAllocator, OutOfMemory
 
 KIB, MIB = 1 << 10, 1 << 20
 CAPACITY = 96 * MIB
+POOL = (0, 1)
 BASE = 0x7F00_0000_0000
 
 
@@ -28,6 +29,9 @@ class Work:
 
     def done(self, point):
         return point[1] <= self.finished.get(point[0], 0)
+
+    def ended(self, point, device, address, size):
+        """Nothing to remember."""
 
     def wait(self, point):
         self.finished[point[0]] = max(self.finished.get(point[0], 0), point[1])
@@ -59,6 +63,7 @@ class Segment:
     size: int
     stream: int
     small: bool
+    pool: tuple[int, int] | None
     pieces: list[Piece]
 
 
@@ -72,16 +77,16 @@ class Model:
         self.peaks: dict[str, int] = {}
         self.handed_out = self.bytes_handed_out = 0
 
-    def malloc(self, nbytes, stream):
+    def malloc(self, nbytes, stream, pool):
         self.collect()
         size = max(512, -(-nbytes // 512) * 512)
         small = size <= MIB
-        found = self.best(size, stream, small)
-        if found is None and not self.grow(size, stream, small):
+        found = self.best(size, stream, small, pool)
+        if found is None and not self.grow(size, stream, small, pool):
             self.empty()
-            if not self.grow(size, stream, small):
+            if not self.grow(size, stream, small, pool):
                 return None
-        segment, piece = found or self.best(size, stream, small)
+        segment, piece = found or self.best(size, stream, small, pool)
         left = piece.size - size
         if left >= 512 if small else left > MIB:
             index = segment.pieces.index(piece)
@@ -93,17 +98,17 @@ class Model:
         self.note_peaks()
         return piece
 
-    def best(self, size, stream, small):
+    def best(self, size, stream, small, pool):
         fits = [
             (piece.size, piece.address, segment, piece)
             for segment in self.segments
-            if segment.stream == stream and segment.small == small
+            if (segment.stream, segment.small, segment.pool) == (stream, small, pool)
             for piece in segment.pieces
             if piece.idle and piece.size >= size
         ]
         return min(fits, key=lambda fit: fit[:2])[2:] if fits else None
 
-    def grow(self, size, stream, small):
+    def grow(self, size, stream, small, pool):
         wanted = 2 * MIB if small else 20 * MIB if size < 10 * MIB else -(-size // (2 * MIB)) * 2 * MIB
         if self.numbers()["reserved_bytes"] + wanted > self.limit:
             return False
@@ -112,7 +117,7 @@ class Model:
             if segment.address - address >= wanted:
                 break
             address = segment.address + segment.size
-        self.segments.append(Segment(address, wanted, stream, small, [Piece(address, wanted)]))
+        self.segments.append(Segment(address, wanted, stream, small, pool, [Piece(address, wanted)]))
         self.note_peaks()
         return True
 
@@ -132,7 +137,8 @@ class Model:
             for point in piece.points:
                 self.work.wait(point)
         self.collect()
-        self.segments = [s for s in self.segments if len(s.pieces) > 1 or not s.pieces[0].idle]
+        # A living pool keeps what it has.
+        self.segments = [s for s in self.segments if s.pool or len(s.pieces) > 1 or not s.pieces[0].idle]
 
     def merge(self):
         for segment in self.segments:
@@ -179,6 +185,7 @@ sizes = st.one_of(
 steps = st.one_of(
     st.tuples(st.just("malloc"), sizes, st.integers(0, 2)),
     st.tuples(st.just("malloc"), sizes, st.just(0)),
+    st.tuples(st.just("malloc_in_pool"), sizes, st.integers(0, 1)),
     st.tuples(st.just("free"), st.integers(0, 40), st.just(0)),
     st.tuples(st.just("free"), st.integers(0, 40), st.just(0)),
     st.tuples(st.just("use"), st.integers(0, 40), st.integers(0, 2)),
@@ -196,11 +203,15 @@ class Pair:
         self.real = DeviceAllocator(0, CAPACITY, self.works[0])
         self.model = Model(self.works[1])
         self.held: list[tuple] = []
+        self.real.create_pool(POOL)
 
-    def malloc(self, nbytes, stream):
-        piece = self.model.malloc(nbytes, stream)
+    def malloc_in_pool(self, nbytes, stream):
+        self.malloc(nbytes, stream, POOL)
+
+    def malloc(self, nbytes, stream, pool=None):
+        piece = self.model.malloc(nbytes, stream, pool)
         try:
-            block = self.real.malloc(nbytes, stream)
+            block = self.real.malloc(nbytes, stream, pool)
         except OutOfMemory:
             assert piece is None
             return
@@ -278,6 +289,7 @@ def test_everything_comes_back(orders):
         getattr(pair, name)(first, second)
     while pair.held:
         pair.free(0, 0)
+    pair.real.pool_gone(POOL)
     pair.real.empty_cache()
     stats = pair.real.stats()
     assert all(v["all"]["current"] == 0 for k, v in stats.items() if isinstance(v, dict) and "all" in v), (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ptquiz.simcuda.core.pinned import PinnedAllocator
 
@@ -20,6 +22,9 @@ class Work:
 
     def done(self, point):
         return point in self.finished
+
+    def ended(self, point, device, address, size):
+        """Nothing to remember."""
 
     def wait(self, point):
         raise AssertionError("the pinned allocator never waits")
@@ -113,6 +118,63 @@ def test_statistics(pinned):
     pinned.empty_cache()
     assert pinned.stats()["num_host_free"] == 1
     assert pinned.stats()["allocated_bytes"]["current"] == 0
+
+
+orders = st.lists(
+    st.one_of(
+        st.tuples(st.just("malloc"), st.integers(1, 5000)),
+        st.tuples(st.just("free"), st.integers(0, 20)),
+        st.tuples(st.just("use"), st.integers(0, 20)),
+        st.tuples(st.just("finish"), st.integers(0, 2)),
+        st.tuples(st.just("empty"), st.just(0)),
+    ),
+    min_size=10,
+    max_size=60,
+)
+
+
+@settings(derandomize=True, max_examples=80, deadline=None)
+@given(orders)
+def test_nothing_in_use_is_handed_out(orders):
+    """No block that somebody holds, or that a copy still uses, overlaps a new one; the counters add up."""
+    clock, finished = [0], [0, 0, 0]  # a stream's point is the time of its record
+
+    class Streams(Work):
+        def record(self, stream):
+            clock[0] += 1
+            return stream[1], clock[0]
+
+        def done(self, point):
+            return point[1] <= finished[point[0]]
+
+    pinned = PinnedAllocator(Streams())
+    held, uses, in_flight = [], {}, []
+    for name, number in orders:
+        if name == "malloc":
+            block = pinned.malloc(number)
+            in_flight = [(b, point) for b, point in in_flight if point[1] > finished[point[0]]]
+            for other in [*held, *(b for b, _ in in_flight)]:
+                apart = (
+                    block.address >= other.address + other.size or other.address >= block.address + block.size
+                )
+                assert apart
+            held.append(block)
+        elif name == "finish":
+            finished[number] = clock[0]
+        elif name == "empty":
+            pinned.empty_cache()
+        elif held and name == "use":
+            block = held[number % len(held)]
+            pinned.record_use(block, (0, number % 3))
+            uses.setdefault(id(block), set()).add(number % 3)
+        elif held:
+            block = held.pop(number % len(held))
+            pinned.free(block)
+            in_flight.extend((block, (stream, clock[0])) for stream in uses.pop(id(block), ()))
+        stats = pinned.stats()
+        assert stats["active_requests"]["current"] >= len(held)
+        assert stats["allocated_bytes"]["current"] >= stats["active_bytes"]["current"]
+        assert stats["active_bytes"]["current"] >= sum(block.size for block in held)
 
 
 def test_freeing_twice_is_refused(pinned):
