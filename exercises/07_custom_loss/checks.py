@@ -30,10 +30,12 @@ def _grad(output, inputs, what, **options):
         return torch.autograd.grad(output, inputs, allow_unused=True, **options)
     except RuntimeError as error:
         claims.fail(
-            (f"backward of {what} runs and gives each input a gradient of its shape",
-             f"{what} 的 backward 能运行，且每个输入的梯度与它形状相同"),
+            (
+                f"backward of {what} runs and gives each input a gradient of its shape",
+                f"{what} 的 backward 能运行，且每个输入的梯度与它形状相同",
+            ),
             f"RuntimeError: {error}",
-        )  # fmt: skip
+        )
 
 
 def _nodes(output):

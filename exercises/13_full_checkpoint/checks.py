@@ -268,10 +268,12 @@ def test_replaced_not_overwritten(submission, draw, tmp_path):
     claims.that(
         link.read_bytes() == before,
         ("the earlier file is never opened for writing", "绝不打开旧文件来写"),
-        ("its bytes were changed in place; a crash in between would have ruined it",
-         "它的内容被就地改写了；中途崩溃就会毁掉它"),
+        (
+            "its bytes were changed in place; a crash in between would have ruined it",
+            "它的内容被就地改写了；中途崩溃就会毁掉它",
+        ),
         ("os.replace puts a complete file in place in one step", "os.replace 一步就能换上完整的文件"),
-    )  # fmt: skip
+    )
 
 
 def _crash_at(line_number, filename, call):

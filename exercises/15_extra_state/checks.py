@@ -211,11 +211,16 @@ def test_plain_types(submission, draw):
     missing = sorted(words - {value for value in found if type(value) is str})
     claims.that(
         not missing,
-        ("every word is found in the state dict as a string of its own", "每个单词在 state dict 里都是独立的字符串"),
-        (f"{len(missing)} of {len(words)} are not, for example {missing[:1]}",
-         f"{len(words)} 个里缺 {len(missing)} 个，例如 {missing[:1]}"),
+        (
+            "every word is found in the state dict as a string of its own",
+            "每个单词在 state dict 里都是独立的字符串",
+        ),
+        (
+            f"{len(missing)} of {len(words)} are not, for example {missing[:1]}",
+            f"{len(words)} 个里缺 {len(missing)} 个，例如 {missing[:1]}",
+        ),
         ("do not pack the vocabulary into bytes or into one string", "不要把词表打包成字节或拼成一个字符串"),
-    )  # fmt: skip
+    )
 
 
 def test_file(submission, draw, tmp_path):
@@ -227,11 +232,13 @@ def test_file(submission, draw, tmp_path):
         loaded = torch.load(path, weights_only=True)
     except Exception as error:
         claims.fail(
-            ("torch.load(path, weights_only=True) opens the saved state dict",
-             "torch.load(path, weights_only=True) 能打开保存的 state dict"),
+            (
+                "torch.load(path, weights_only=True) opens the saved state dict",
+                "torch.load(path, weights_only=True) 能打开保存的 state dict",
+            ),
             f"{type(error).__name__}: {str(error).split('.')[0][:120]}",
             ("plain types only", "只用普通类型"),
-        )  # fmt: skip
+        )
     fresh = _new(submission, 9, 3)
     fresh.load_state_dict(loaded)
     _same_state(fresh, _state(module), ("after a round trip through a file", "经文件往返之后"))
