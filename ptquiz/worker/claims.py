@@ -120,6 +120,8 @@ def close(
     )
     relative = _tolerance(actual, expected) if rtol is None else rtol
     _close_values(_wide(actual), _wide(expected), what, relative, atol, look)
+    if not relative and not atol and actual.dtype is expected.dtype is torch.int64:
+        same(actual, expected, what, look)  # float64 does not hold every int64
 
 
 def same(actual: Any, expected: Any, what: Words, look: Words = "") -> None:
@@ -230,7 +232,8 @@ def _close_values(
         scale = float(_Tensor.max(finite)) if finite.numel() else 0.0
         floor = rtol * (scale or 1.0) if atol is None else atol
         error = _Tensor.abs(actual - expected)
-        good = (error <= floor + rtol * magnitude) | ((actual == expected) & ~_Tensor.isnan(magnitude))
+        near = (error <= floor + rtol * magnitude) & _Tensor.isfinite(magnitude)
+        good = near | (actual == expected)  # infinities are equal to themselves only
         if bool(_Tensor.all(good)):
             return
         _fail_values(actual, expected, error, good, what, look)
