@@ -82,6 +82,9 @@ class _Driver:
     def wait(self, point: Any) -> None:
         self._engine.host_wait(point, "")
 
+    def ended(self, point: Any, device: int, address: int, size: int) -> None:
+        self._engine.retire(device, address, address + size, point)
+
     def release(self, device: int, address: int, size: int) -> None:
         self._engine.forget(device, address, address + size)
 
@@ -144,11 +147,12 @@ class Machine:
                 self.drain()
             if nbytes == 0:
                 return self.state_type(device, None, 0, self.freed)
+            handle = self.stream(device)[1]
             try:
-                block = self.allocators[device].malloc(nbytes, self.stream(device)[1])
+                block = self.allocators[device].malloc(nbytes, handle)
             except OutOfMemory as error:
                 raise out_of_memory(str(error)) from None
-            self.engine.born(device, block.address, block.address + block.size, line or self.line())
+            self.engine.born(device, block.address, block.address + block.size, line or self.line(), handle)
         return self.state_type(device, block, nbytes, self.freed)
 
     def allocate_pinned(self, nbytes: int) -> State:

@@ -29,6 +29,9 @@ class Work:
     def done(self, point):
         return point in self.finished
 
+    def ended(self, point, device, address, size):
+        """Nothing to remember."""
+
     def wait(self, point):
         self.waited.append(point)
 

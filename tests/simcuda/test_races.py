@@ -195,3 +195,37 @@ def test_memory_stays_bounded(sync):
         if i % 5000 == 4999:
             sizes.append(len(engine._shadow))
     assert max(sizes) < 12_000
+
+
+def test_what_the_allocator_asks_orders_nothing_else(engine):
+    """A block whose recorded uses have ended is reused without a race; races on other memory stay."""
+    y = whole(0x90000, 64)
+    engine.launch(A, "kernel", "k", 1000, [(0, X, False, "x"), (0, y, True, "y")], "side")
+    point = engine.point(A)
+    engine.host_spend(10**9)
+    assert engine.settled(point)
+    engine.retire(0, 0x10000, 0x11000, point)
+    touch(engine, MAIN, "reuse", X)
+    assert engine.races == []
+    touch(engine, MAIN, "use", y, write=False)
+    assert lines(engine) == [("side", "use")]
+
+
+def test_retiring_a_block_keeps_what_came_after_the_point_and_other_streams(engine):
+    """Only what the point covers is dropped: a use that record_stream was not told of still races."""
+    touch(engine, A, "told", X, write=False)
+    point = engine.point(A)
+    touch(engine, B, "untold", X, write=False)
+    engine.retire(0, 0x10000, 0x11000, point)
+    touch(engine, MAIN, "reuse", X)
+    assert lines(engine) == [("untold", "reuse")]
+
+
+def test_memory_of_another_stream_asks_for_a_wait(engine):
+    """A recycled block that its own stream is still using, touched by another stream: that one must wait."""
+    touch(engine, A, "old", X, label="old")
+    engine.born(0, 0x10000, 0x11000, "a.py:9", A[1])
+    touch(engine, MAIN, "new", X, label="new")
+    (race,) = engine.races
+    assert "record_stream" not in race.remedy()
+    assert "wait_stream" in race.remedy()

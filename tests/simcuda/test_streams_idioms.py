@@ -579,6 +579,39 @@ def sleeping_is_not_synchronizing(right: bool) -> None:
     out.sum().item()
 
 
+@idiom
+def reusing_pinned_memory_orders_nothing_else(right: bool) -> None:
+    copies, main = torch.cuda.Stream(), torch.cuda.current_stream()
+    ahead = None
+    for i in range(4):
+        batch = torch.full((100,), float(i)).pin_memory()
+        with torch.cuda.stream(copies):
+            x = batch.to("cuda", non_blocking=True)
+        del batch
+        if right:
+            main.wait_stream(copies)
+        x.record_stream(main)
+        if ahead is not None:
+            ahead * 2
+        ahead = x
+    torch.cuda.synchronize()
+
+
+@idiom
+def data_parallel_scatters_and_gathers(right: bool) -> None:
+    model = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU()).cuda())
+    for _ in range(2):
+        loss = model(cuda(6, 4)).sum()
+        if not right:
+            with torch.cuda.stream(torch.cuda.Stream(1)):
+                loss.to("cuda:1").mul_(2)
+            loss.mul(2)
+            with torch.cuda.stream(torch.cuda.Stream(0)):
+                loss.mul(2)
+        loss.backward()
+    assert model.module[0].weight.grad.sum().item()
+
+
 @pytest.mark.parametrize("name", IDIOMS)
 def test_right_code_raises_no_alarm(name):
     """The idiom as it should be is free of races."""

@@ -229,7 +229,9 @@ class DeviceAllocator:
         for stream in list(self._pending):
             queue = self._pending[stream]
             while queue and self._driver.done(queue[0][0]):
-                self._use_ended(queue.popleft()[1])
+                point, block = queue.popleft()
+                self._driver.ended(point, self.device, block.address, block.size)
+                self._use_ended(block)
             if not queue:
                 del self._pending[stream]
 

@@ -168,7 +168,7 @@ class Engine:
         self._engines: dict[tuple[int, str], _CopyEngine] = {}
         self._order = 0
         self._pairs: set[tuple[str, ...]] = set()
-        self._births: dict[int, dict[int, tuple[int, int, str]]] = {}
+        self._births: dict[int, dict[int, tuple[int, int, str, int | None]]] = {}
         self._threads = 0
         self._local = threading.local()
         self.register_thread(0)
@@ -287,15 +287,19 @@ class Engine:
         with self.lock:
             host = self.host()
             host.now += self.costs.query_ns
-            return self.settled(point)
-
-    def settled(self, point: Point) -> bool:
-        """As `done`, at no cost."""
-        with self.lock:
-            if point.time > self.host().now:
+            if point.time > host.now:
                 return False
             self._host.learn(point.component, point.tick, point.known)
             return True
+
+    def settled(self, point: Point) -> bool:
+        """As `done`, at no cost and without ordering the host: what allocators ask must hide no race."""
+        return point.time <= self.host().now
+
+    def retire(self, space: int, low: int, high: int, point: Point) -> None:
+        """`[low, high)` may be handed out again: what it saw before `point` races with nothing any more."""
+        with self.lock:
+            self._shadow.retire(space, low, high, point)
 
     def idle(self, stream: StreamKey) -> bool:
         """Has the stream done all its work? As `done` for a point that is recorded now."""
@@ -341,13 +345,13 @@ class Engine:
 
     # ---- memory
 
-    def born(self, space: int, low: int, high: int, line: str = "") -> None:
+    def born(self, space: int, low: int, high: int, line: str = "", stream: int | None = None) -> None:
         """`[low, high)` has just been handed out: later races with older accesses are for want of a
         record_stream.
         """
         with self.lock:
             births = self._births.setdefault(space, {})
-            births[low] = (high, self._order, line)
+            births[low] = (high, self._order, line, stream)
             if len(births) > _BIRTHS:
                 for old in sorted(births, key=lambda at: births[at][1])[: _BIRTHS // 2]:
                     del births[old]
@@ -436,11 +440,14 @@ class Engine:
             self.races.append(Race(first, second, what, conflict.shared, reused))
 
     def _reborn(self, conflict: Conflict) -> str | None:
-        """The line that got this memory anew after the earlier access, None if nobody did."""
+        """The line that got this memory anew after the earlier access, None if that is not what went wrong.
+
+        If the earlier access was on the stream that the memory belongs to, the later one should have waited.
+        """
         births = self._births.get(conflict.space, {})
-        for low, (high, order, line) in births.items():
+        for low, (high, order, line, stream) in births.items():
             if order >= conflict.earlier.order and low < conflict.high and high > conflict.low:
-                return line
+                return line if stream is None or stream != conflict.earlier.op.stream else None
         return None
 
 

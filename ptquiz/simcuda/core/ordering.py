@@ -86,3 +86,9 @@ class Point:
         self.tick = tick
         self.known = known
         self.time = time
+
+    def covers(self, stamp: Stamp) -> bool:
+        """Did the stamped operation happen before this point?"""
+        if stamp.component == self.component:
+            return stamp.tick <= self.tick
+        return self.known.get(stamp.component, 0) >= stamp.tick

@@ -126,7 +126,8 @@ class PinnedAllocator:
     def _process_events(self) -> None:
         """Caches blocks whose copies have ended; the first that has not stops the search."""
         while self._pending and self._driver.done(self._pending[0][0]):
-            block = self._pending.popleft()[1]
+            point, block = self._pending.popleft()
+            self._driver.ended(point, -1, block.address, block.size)
             block.events -= 1
             if not block.events:
                 self._settle(block)

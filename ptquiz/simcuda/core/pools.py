@@ -25,6 +25,9 @@ class Driver(Protocol):
 
     def wait(self, point: Any) -> None: ...
 
+    def ended(self, point: Any, device: int, address: int, size: int) -> None:
+        """The use of a block that `point` stands for has ended; the block may be handed out again."""
+
     def release(self, device: int, address: int, size: int) -> None:
         """A segment goes back to the driver, which first waits for the whole device."""
 
@@ -39,6 +42,9 @@ class IdleDriver:
         return True
 
     def wait(self, point: Any) -> None:
+        return None
+
+    def ended(self, point: Any, device: int, address: int, size: int) -> None:
         return None
 
     def release(self, device: int, address: int, size: int) -> None:

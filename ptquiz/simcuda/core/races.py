@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from ptquiz.simcuda.core.footprint import Footprint, contains, nbytes, overlap
-from ptquiz.simcuda.core.ordering import Known, Stamp
+from ptquiz.simcuda.core.ordering import Known, Point, Stamp
 
 __all__ = ["Access", "Actor", "Conflict", "Race", "Shadow"]
 
@@ -182,6 +182,16 @@ class Cell:
         self.reads = {}
         for other in self.links:
             other.active.pop(self, None)
+
+    def retire(self, point: Point) -> None:
+        """Drop what happened before a point."""
+        if self.empty:
+            return
+        if self.write is not None and point.covers(self.write):
+            self.write = None
+        self.reads = {component: read for component, read in self.reads.items() if not point.covers(read)}
+        if not any(self.stamps()):
+            self.clear()
 
     def stamps(self) -> Iterator[Stamp]:
         """All that it remembers."""
@@ -374,6 +384,13 @@ class Shadow:
         for cell in memory.overlapping(low, high):
             if contains((low, high), (cell.foot[0], cell.foot[1])):
                 memory.remove(cell)
+
+    def retire(self, space: int, low: int, high: int, point: Point) -> None:
+        """Drop what is remembered of `[low, high)` from before a point."""
+        memory = self._spaces.get(space)
+        for cell in memory.overlapping(low, high) if memory is not None else ():
+            if low <= cell.foot[0] and cell.foot[1] <= high:
+                cell.retire(point)
 
     def __len__(self) -> int:
         """How many cells there are."""

@@ -229,7 +229,7 @@ def install(machine: Any, patcher: Any) -> None:
             if run is not None:
                 run.finish()
 
-    apply = BackwardCFunction.apply
+    apply: Any = BackwardCFunction.apply
 
     def noted_apply(self: Any, *args: Any) -> Any:
         """A custom backward may make nodes (checkpoints do) before it runs anything."""
