@@ -1,4 +1,5 @@
-"""A simulated CUDA device: unmodified torch.cuda code runs without a GPU, and a missing synchronization is a race.
+"""A simulated CUDA device: unmodified torch.cuda code runs without a GPU, and a missing synchronization is
+a race.
 
     with simulated_cuda(devices=2, memory="256MiB") as machine:
         x = torch.ones(3, device="cuda")

@@ -34,12 +34,14 @@ class Patcher:
         self._calls: list[Any] = []
 
     def set(self, owner: Any, name: str, value: Any) -> None:
-        """Sets `owner.name`, noting what `owner` itself had there (an inherited attribute counts as nothing)."""
+        """Sets `owner.name`, noting what `owner` itself had there (an inherited attribute counts as
+        nothing)."""
         self._undo.append((owner, name, vars(owner).get(name, _MISSING)))
         setattr(owner, name, value)
 
     def on_close(self, call: Any) -> None:
-        """Calls `call()` when the device is closed, before the attributes are restored; last come, first served."""
+        """Calls `call()` when the device is closed, before the attributes are restored; last come, first
+        served."""
         self._calls.append(call)
 
     def restore(self) -> None:

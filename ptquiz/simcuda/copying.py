@@ -176,7 +176,8 @@ def read_by_host(machine: Machine, tensor: Tensor, reason: str) -> None:
 
 
 def item(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`aten::_local_scalar_dense`: `.item()`, `bool(t)`, `float(t)` and all that needs one number on the host."""
+    """`aten::_local_scalar_dense`: `.item()`, `bool(t)`, `float(t)` and all that needs one number on the
+    host."""
     read_by_host(machine, args[0], "Tensor.item")
     return plan.func(*args, **kwargs)
 

@@ -1,7 +1,7 @@
 """Every operation passes here: where it runs, what it touches, what it takes, where its result lives.
 
-The operation itself is the CPU's. Operators without a device tensor run as they are; the others are put on the
-current stream of their device, with the bytes they read and write.
+The operation itself is the CPU's. Operators without a device tensor run as they are; the others are put on
+the current stream of their device, with the bytes they read and write.
 """
 
 from __future__ import annotations
@@ -26,22 +26,17 @@ Tensor = torch.Tensor
 _HOST = torch.device("cpu")
 
 
-class SimMode(TorchDispatchMode):
+class SimMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operation of the threads that have entered it, backward included."""
 
     def __init__(self, machine: Machine) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.machine = machine
         self.plans: dict[Any, Plan] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """No: the wrapper that says so imports torch._dynamo (a second) and costs microseconds a call."""
-        return False
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No wrapper around the handler: it would import torch._dynamo at the first operation."""
         return False
 
     def __torch_dispatch__(
@@ -103,7 +98,8 @@ def gather(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Found:
 
 
 def run(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """An operator on tensors: on the host if all of them live there, else on their device's current stream."""
+    """An operator on tensors: on the host if all of them live there, else on their device's current
+    stream."""
     found = gather(plan, args, kwargs)
     device, plain = CPU, True
     for _, state, _, _ in found:
@@ -168,10 +164,7 @@ def _on_host(machine: Machine, plan: Plan, args: Any, kwargs: Any, found: Found)
 
 def _on_device(machine: Machine, plan: Plan, args: Any, kwargs: Any, found: Found, device: int) -> Any:
     """Runs an operator whose tensors live on `device`, and accounts for it on the current stream."""
-    if plan.seeded:
-        out = machine.randomly(device, plan, args, kwargs)
-    else:
-        out = plan.func(*args, **kwargs)
+    out = machine.randomly(device, plan, args, kwargs) if plan.seeded else plan.func(*args, **kwargs)
     if plan.mutates and plan.resizes_memory:
         found = _follow_sizes(machine, found)
     line = machine.line()
@@ -226,7 +219,8 @@ def _has_mask(args: tuple[Any, ...]) -> bool:
 
 
 def _follow_sizes(machine: Machine, found: Found) -> Found:
-    """`out=`, `resize_` and `set_` may have moved a tensor's memory: looks again, takes more where it has grown."""
+    """`out=`, `resize_` and `set_` may have moved a tensor's memory: looks again, takes more where it has
+    grown."""
     for tensor, _, _, written in found:
         storage = storage_of(tensor)
         state = storage._simcuda
@@ -236,7 +230,8 @@ def _follow_sizes(machine: Machine, found: Found) -> Found:
 
 
 def create(machine: Machine, plan: Plan, args: Any, kwargs: dict[str, Any]) -> Any:
-    """A factory: its result lives where the call in progress wants it; made by C++ of its own accord, it floats."""
+    """A factory: its result lives where the call in progress wants it; made by C++ of its own accord, it
+    floats."""
     place = machine.tls.placement
     asked = kwargs.get("device")
     if asked is not None and asked.type != "cpu":
@@ -269,7 +264,8 @@ _SIZED = frozenset(("empty", "zeros", "ones", "full", "rand", "randn"))
 
 
 def _in_advance(machine: Machine, plan: Plan, args: Any, kwargs: Any, device: int) -> State | None:
-    """Takes the memory before the host does: what does not fit on the device must not fill the real memory."""
+    """Takes the memory before the host does: what does not fit on the device must not fill the real
+    memory."""
     if plan.name not in _SIZED or not args or not isinstance(args[0], (list, tuple)):
         return None
     dtype = kwargs.get("dtype")

@@ -1,7 +1,7 @@
 """The simulated machine: the engine, one allocator a device, pinned memory, and what each thread has chosen.
 
-Everything that the torch layer does to the world goes through here. One lock guards the bookkeeping; kernels run
-outside of it.
+Everything that the torch layer does to the world goes through here. One lock guards the bookkeeping;
+kernels run outside of it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def parse_size(size: str | int) -> int:
 
 
 class ThreadState(threading.local):
-    """What one host thread has chosen. A new thread starts on device 0 with the default streams, as in CUDA."""
+    """What one host thread has chosen. A new thread starts on device 0 with the default streams, as in
+    CUDA."""
 
     def __init__(self, devices: int) -> None:
         self.device = 0
@@ -105,7 +106,7 @@ class Machine:
         self.devices = [torch.device("cuda", index) for index in range(devices)]
         self.lock = threading.RLock()
         self.tls = ThreadState(devices)
-        self.state_type = type("State", (State,), {"__slots__": ()})
+        self.state_type: type[State] = type("State", (State,), {"__slots__": ()})
         self.freed: deque[tuple[int, Any]] = deque()  # (device, block): appended by finalizers, in any thread
         self.on_switch: Callable[[], None] = lambda: None  # a thread has changed a current stream
         self.on_node: Callable[[Any, int], None] | None = None  # a backward node runs: choose its stream
@@ -280,8 +281,8 @@ class Machine:
         """Nothing runs on the machine any more; memory that is still alive is forgotten with it."""
         self.closed = True
         # Tensors may outlive the machine: their states say from now on that they live on the host.
-        self.state_type.device = CPU  # type: ignore[assignment, misc]
-        self.state_type.block = None  # type: ignore[misc]
+        setattr(self.state_type, "device", CPU)  # noqa: B010 - it hides the slot of the base class
+        setattr(self.state_type, "block", None)  # noqa: B010
 
     # Whose code
 

@@ -41,8 +41,8 @@ def resolve(machine: Machine, device: Any) -> int | None:
 def check_same_device(machine: Machine, plan: Plan, found: Found) -> int:
     """The device on which the operator runs. Raises PyTorch's error if its tensors live on several.
 
-    Zero-dimensional tensors of the host may be used beside device tensors by pointwise operators; indices of the host
-    may index device tensors.
+    Zero-dimensional tensors of the host may be used beside device tensors by pointwise operators; indices
+    of the host may index device tensors.
     """
     places = [(tensor, _where(state), name, written) for tensor, state, name, written in found]
     device = next((where for _, where, _, _ in places if where >= 0), CPU)
@@ -83,13 +83,15 @@ def _mixed(machine: Machine, plan: Plan, places: Any, device: int, other: int) -
         return RuntimeError(f"Input type ({kinds[0]}) and bias type ({kinds[2]}) should be the same")
     if plan.host_scalars:
         return RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {names[0]} and {names[1]}!"
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"{names[0]} and {names[1]}!"
         )
     first = places[0][1]
     argument, where = next((name, where) for _, where, name, _ in places if where != first)
     return RuntimeError(
-        f"Expected all tensors to be on the same device, but got {argument} is on {_device_name(where)}, different "
-        f"from other tensors on {_device_name(first)} (when checking argument in method {plan.method})"
+        f"Expected all tensors to be on the same device, but got {argument} is on "
+        f"{_device_name(where)}, different from other tensors on {_device_name(first)} "
+        f"(when checking argument in method {plan.method})"
     )
 
 
@@ -119,7 +121,8 @@ TYPES: dict[torch.dtype, str] = {
 
 
 def parse_type(kind: Any) -> tuple[bool, torch.dtype] | None:
-    """(on a device?, dtype) of `"torch.cuda.FloatTensor"` or of such a type object; None for anything else."""
+    """(on a device?, dtype) of `"torch.cuda.FloatTensor"` or of such a type object; None for anything
+    else."""
     name = kind if isinstance(kind, str) else getattr(kind, "simulated_name", None)
     if name is None and isinstance(kind, type):
         name = f"{kind.__module__}.{kind.__name__}"  # torch.FloatTensor itself

@@ -23,9 +23,10 @@ class DeviceGenerator(_Generator):
     """A generator that says it lives on a device."""
 
     _device: torch.device
+    _cdata: int  # address of the C++ object
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device:  # type: ignore[override]
         """Where its numbers are drawn."""
         return self._device
 

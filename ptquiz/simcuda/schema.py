@@ -1,4 +1,5 @@
-"""What an operator does, read from its schema once: where its tensors are, which it writes, how it is to be run."""
+"""What an operator does, read from its schema once: where its tensors are, which it writes, how it is to
+be run."""
 
 from __future__ import annotations
 
@@ -60,21 +61,22 @@ STRUCTURED = frozenset(
 )
 # They take zero-dimensional host tensors beside device ones although they are not pointwise.
 HOST_SCALARS = frozenset(
-    ("fill_", "fill", "masked_fill", "masked_fill_", "where", "index_put_", "index_put", "_index_put_impl_", "lerp",
-     "index_fill_", "index_fill", "linspace", "logspace", "copy_", "_foreach_copy_")
+    ("fill_", "fill", "masked_fill", "masked_fill_", "where", "index_put_", "index_put", "_index_put_impl_",
+     "lerp", "index_fill_", "index_fill", "linspace", "logspace", "copy_", "_foreach_copy_")
 )  # fmt: skip
 
 
 class Plan:
     """How to run one operator overload.
 
-    `positional`: (index, name, is a list, is written) of each tensor argument that has a place; `keyword` likewise by
-    name. `launches`: it puts work on the stream (views and `empty` do not).
+    `positional`: (index, name, is a list, is written) of each tensor argument that has a place; `keyword`
+    likewise by name. `launches`: it puts work on the stream (views and `empty` do not).
     """
 
     __slots__ = (
-        "creates", "empty", "factory", "flops", "func", "generator", "host_scalars", "keyword", "launches", "masked", "mutates",
-        "name", "overload", "pointwise", "positional", "resizes", "resizes_memory", "seeded", "special", "tensors", "view", "waits",
+        "creates", "empty", "factory", "flops", "func", "generator", "host_scalars", "keyword", "launches",
+        "masked", "mutates", "name", "overload", "pointwise", "positional", "resizes", "resizes_memory",
+        "seeded", "special", "tensors", "view", "waits",
     )  # fmt: skip
 
     def __init__(self, func: Any) -> None:
@@ -132,27 +134,27 @@ def flops(name: str) -> Callable[[tuple[Any, ...], Any], int] | None:
 
 
 def _mm(args: tuple[Any, ...], out: Any) -> int:
-    return 2 * out.numel() * int(args[0].shape[-1])
+    return int(2 * out.numel() * args[0].shape[-1])
 
 
 def _addmm(args: tuple[Any, ...], out: Any) -> int:
-    return 2 * out.numel() * int(args[1].shape[-1])
+    return int(2 * out.numel() * args[1].shape[-1])
 
 
 def _convolution(args: tuple[Any, ...], out: Any) -> int:
     weight = args[1]
     if args[6]:  # transposed
-        return 2 * args[0].numel() * math.prod(weight.shape[1:])
-    return 2 * out.numel() * math.prod(weight.shape[1:])
+        return int(2 * args[0].numel() * math.prod(weight.shape[1:]))
+    return int(2 * out.numel() * math.prod(weight.shape[1:]))
 
 
 def _convolution_backward(args: tuple[Any, ...], out: Any) -> int:
-    return 4 * args[0].numel() * math.prod(args[2].shape[1:])
+    return int(4 * args[0].numel() * math.prod(args[2].shape[1:]))
 
 
 def _attention(args: tuple[Any, ...], out: Any) -> int:
     query, key = args[0], args[1]
-    return 4 * query.numel() * int(key.shape[-2])
+    return int(4 * query.numel() * key.shape[-2])
 
 
 _FLOPS: dict[str, Callable[[tuple[Any, ...], Any], int]] = {

@@ -1,8 +1,8 @@
 """Where a tensor lives: state kept on its storage.
 
-Every tensor is an ordinary CPU tensor. What makes one a device tensor is a `State` on its `untyped_storage()`,
-which lives exactly as long as the memory, views and the autograd graph included. Storages without one (the class
-says None while a simulated device is open) belong to the ordinary host.
+Every tensor is an ordinary CPU tensor. What makes one a device tensor is a `State` on its
+`untyped_storage()`, which lives exactly as long as the memory, views and the autograd graph included.
+Storages without one (the class says None while a simulated device is open) belong to the ordinary host.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ ATTRIBUTE = "_simcuda"
 PINNED = -1  # the space of pinned host memory, as the engine counts spaces
 CPU = -2  # ordinary host memory
 HOST = torch.device("cpu")
-"""This very object as `device=` means: one of our wrappers is calling, and has said where in `tls.placement`. A
-torch function mode hands such a call to the wrapper once more."""
+"""This very object as `device=` means: one of our wrappers is calling, and has said where in
+`tls.placement`. A torch function mode hands such a call to the wrapper once more."""
 _serial = itertools.count(1)
 
 
 class State:
     """What the simulated machine knows of one piece of memory.
 
-    `device`: index of the device, or PINNED. `block`: the allocator's. `address`: of the first byte. `nbytes`: what
-    was asked for. When the memory goes, the block is put on `freed`, and the next operation gives it back: Python may
-    run this in any thread and in the middle of anything, so that nothing else may happen here.
+    `device`: index of the device, or PINNED. `block`: the allocator's. `address`: of the first byte.
+    `nbytes`: what was asked for. When the memory goes, the block is put on `freed`, and the next operation
+    gives it back: Python may run this in any thread and in the middle of anything, so that nothing else
+    may happen here.
     """
 
     __slots__ = ("address", "block", "device", "freed", "nbytes", "serial")
@@ -62,7 +63,8 @@ class State:
 
 
 FLOATING = State(CPU, None, 0, None)
-"""Marks memory that C++ made inside an operation without saying where: it joins whatever it is first used with."""
+"""Marks memory that C++ made inside an operation without saying where: it joins whatever it is first used
+with."""
 
 
 def unwrapped(tensor: torch.Tensor) -> torch.Tensor:
@@ -96,4 +98,4 @@ def footprint(tensor: torch.Tensor, state: State) -> Footprint:
     start = state.address + tensor.storage_offset() * size
     if tensor.is_contiguous():
         return (start, start + tensor.numel() * size)
-    return strided(start, tuple(tensor.shape), tensor.stride(), size)
+    return strided(start, tuple(tensor.shape), tensor.stride(), size)  # type: ignore[arg-type]

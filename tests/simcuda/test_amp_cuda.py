@@ -13,7 +13,8 @@ from ptquiz.simcuda import Machine, simulated_cuda
 
 
 def test_cast_lists(machine: Machine) -> None:
-    """Products in float16, sums and normalisations in float32, the rest as it comes: CUDA's lists, not the CPU's."""
+    """Products in float16, sums and normalisations in float32, the rest as it comes: CUDA's lists, not the
+    CPU's."""
     x = torch.randn(4, 8, device="cuda")
     layer, norm = nn.Linear(8, 8).cuda(), nn.LayerNorm(8).cuda()
     with torch.autocast("cuda"):
@@ -44,7 +45,8 @@ def test_dtype_and_nesting(machine: Machine) -> None:
 
 
 def test_host_tensors_are_left_alone(machine: Machine) -> None:
-    """autocast("cuda") casts device tensors only, autocast("cpu") host tensors only; each may hold the other."""
+    """autocast("cuda") casts device tensors only, autocast("cpu") host tensors only; each may hold the
+    other."""
     x, layer = torch.randn(4, 8), nn.Linear(8, 8)
     device_layer = copy.deepcopy(layer).cuda()
     with torch.autocast("cuda"):
@@ -70,7 +72,8 @@ def test_weights_are_cast_once_a_block(machine: Machine) -> None:
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_scaler_trains(machine: Machine, fused: bool) -> None:
-    """Scaled, unscaled, clipped steps equal the plain ones; an overflow skips its step and halves the scale."""
+    """Scaled, unscaled, clipped steps equal the plain ones; an overflow skips its step and halves the
+    scale."""
     torch.manual_seed(0)
     model = nn.Linear(4, 1).cuda()
     plain = copy.deepcopy(model)

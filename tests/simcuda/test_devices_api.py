@@ -105,8 +105,12 @@ def test_data_loader_pins(machine: Machine, workers: int) -> None:
 def test_sizes() -> None:
     """Sizes as people write them."""
     assert [parse_size(s) for s in ("256MiB", "16GiB", "2 GB", "100", 7)] == [
-        256 << 20, 16 << 30, 2 * 10**9, 100, 7,
-    ]  # fmt: skip
+        256 << 20,
+        16 << 30,
+        2 * 10**9,
+        100,
+        7,
+    ]
     for wrong in ("", "GiB", "many", "3 parsecs"):
         with pytest.raises(ValueError, match="not a size"):
             parse_size(wrong)
@@ -132,12 +136,38 @@ def _owners() -> list[Any]:
     from torch.utils import _device, _foreach_utils
 
     return [
-        torch, torch.Tensor, torch.UntypedStorage, torch._C, torch.cuda, torch.cuda.random, torch.cuda.memory,
-        torch.cuda.streams, torch.cuda.nvtx, torch.cuda.graphs, torch.cuda.nccl, torch.cuda.amp, torch.accelerator,
-        torch.fft, torch.nested, torch.utils.dlpack, torch.backends.cudnn, _functions, comm, _device,
-        _device.DeviceContext, _foreach_utils, torch.serialization, threading, threading.Thread, torch.autograd,
-        torch.distributed, torch.nn.Module, torch.random, torch.amp, torch.autograd.graph,
-    ]  # fmt: skip
+        torch,
+        torch.Tensor,
+        torch.UntypedStorage,
+        torch._C,
+        torch.cuda,
+        torch.cuda.random,
+        torch.cuda.memory,
+        torch.cuda.streams,
+        torch.cuda.nvtx,
+        torch.cuda.graphs,
+        torch.cuda.nccl,
+        torch.cuda.amp,
+        torch.accelerator,
+        torch.fft,
+        torch.nested,
+        torch.utils.dlpack,
+        torch.backends.cudnn,
+        _functions,
+        comm,
+        _device,
+        _device.DeviceContext,
+        _foreach_utils,
+        torch.serialization,
+        threading,
+        threading.Thread,
+        torch.autograd,
+        torch.distributed,
+        torch.nn.Module,
+        torch.random,
+        torch.amp,
+        torch.autograd.graph,
+    ]
 
 
 def _snapshot() -> dict[tuple[int, str], Any]:
@@ -193,13 +223,17 @@ def test_what_is_not_modelled_says_so(machine: Machine) -> None:
     """Refusals name the thing."""
     x = torch.ones(2, device="cuda")
     for call, word in (
-        (lambda: torch.compile(nn.Linear(1, 1)), "torch.compile"), (lambda: torch.cuda.CUDAGraph(), "CUDA graphs"),
+        (lambda: torch.compile(nn.Linear(1, 1)), "torch.compile"),
+        (lambda: torch.cuda.CUDAGraph(), "CUDA graphs"),
         (lambda: torch.cuda.make_graphed_callables(nn.Linear(1, 1), ()), "CUDA graphs"),
-        (lambda: torch.utils.dlpack.to_dlpack(x), "DLPack"), (lambda: x.__dlpack__(), "DLPack"),
-        (lambda: x.__cuda_array_interface__, "__cuda_array_interface__"), (lambda: x.to_sparse(), "sparse"),
-        (lambda: torch.nested.nested_tensor([x]), "nested"), (lambda: torch.cuda.utilization(), "utilization"),
+        (lambda: torch.utils.dlpack.to_dlpack(x), "DLPack"),
+        (lambda: x.__dlpack__(), "DLPack"),
+        (lambda: x.__cuda_array_interface__, "__cuda_array_interface__"),
+        (lambda: x.to_sparse(), "sparse"),
+        (lambda: torch.nested.nested_tensor([x]), "nested"),
+        (lambda: torch.cuda.utilization(), "utilization"),
         (lambda: torch.cuda.profiler.start(), "profiler"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(NotModelled, match=word):
             call()
     assert torch.cuda.nvtx.range_push("a") == 0 and torch.cuda.nvtx.range_pop() == 0

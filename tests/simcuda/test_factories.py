@@ -89,9 +89,13 @@ def test_beside_a_device_tensor(machine: Machine) -> None:
     x = torch.ones(2, device="cuda:1")
     with torch.device("cuda:0"):
         for made in (
-            torch.zeros_like(x), torch.randn_like(x), x.new_ones(3), x.new_tensor([1.0]), torch.full_like(x, 2),
+            torch.zeros_like(x),
+            torch.randn_like(x),
+            x.new_ones(3),
+            x.new_tensor([1.0]),
+            torch.full_like(x, 2),
             x.new_empty(3),
-        ):  # fmt: skip
+        ):
             assert made.device == torch.device("cuda", 1)
         assert torch.as_tensor(x).get_device() == torch.zeros(1).get_device() == 0
         assert torch.zeros(1, device="cuda:1").get_device() == 1

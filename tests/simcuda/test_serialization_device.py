@@ -35,10 +35,15 @@ def test_the_tag_is_kept(machine: Machine, zipped: bool) -> None:
 @pytest.mark.parametrize(
     ("where", "want"),
     [
-        ("cpu", "cpu"), ("cuda:0", "cuda:0"), ({"cuda:1": "cuda:0"}, "cuda:0"), (torch.device("cuda"), "cuda:0"),
-        (lambda storage, tag: storage, "cpu"), (lambda storage, tag: storage.cuda(1), "cuda:1"), (None, "cuda:1"),
+        ("cpu", "cpu"),
+        ("cuda:0", "cuda:0"),
+        ({"cuda:1": "cuda:0"}, "cuda:0"),
+        (torch.device("cuda"), "cuda:0"),
+        (lambda storage, tag: storage, "cpu"),
+        (lambda storage, tag: storage.cuda(1), "cuda:1"),
+        (None, "cuda:1"),
     ],
-)  # fmt: skip
+)
 def test_map_location(machine: Machine, where: Any, want: str) -> None:
     """Every kind of map_location."""
     back = torch.load(_saved(nn.Linear(2, 1).to("cuda:1").state_dict()), map_location=where)
@@ -55,7 +60,7 @@ def test_a_device_that_is_not_there() -> None:
         buffer.seek(0)
         assert torch.load(buffer, map_location="cuda").get_device() == 0
     buffer.seek(0)
-    with pytest.raises(RuntimeError, match="torch.cuda.is_available"):
+    with pytest.raises(RuntimeError, match=r"torch\.cuda\.is_available"):
         torch.load(buffer)
     buffer.seek(0)
     assert torch.load(buffer, map_location="cpu").tolist() == [1.0, 1.0]

@@ -17,8 +17,13 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "linear": (lambda: nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2)), (3, 4)),
     "conv": (
         lambda: nn.Sequential(
-            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.ConvTranspose2d(8, 2, 2),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Conv2d(3, 8, 3),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.ConvTranspose2d(8, 2, 2),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
         ),
         (2, 3, 12, 12),
     ),
@@ -26,7 +31,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "groupnorm": (lambda: nn.Sequential(nn.GroupNorm(2, 4), nn.InstanceNorm1d(4)), (2, 4, 6)),
     "encoder": (lambda: nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), (2, 5, 8)),
     "bilinear": (lambda: nn.Sequential(nn.Linear(4, 4), nn.Softmax(-1), nn.PReLU()), (3, 4)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MODULES)

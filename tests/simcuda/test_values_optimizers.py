@@ -33,7 +33,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_an_optimizer_takes_the_cpus_steps(machine: Machine, name: str, options: dict[str, Any]) -> None:
-    """Three clipped steps on the device equal three on the CPU; parameters, gradients and state stay there."""
+    """Three clipped steps on the device equal three on the CPU; parameters, gradients and state stay
+    there."""
     torch.manual_seed(0)
     reference = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
     model = copy.deepcopy(reference).to("cuda")

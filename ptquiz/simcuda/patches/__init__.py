@@ -1,6 +1,7 @@
 """What is replaced in torch while a simulated device is open: one module a subject, each with `install`.
 
-`install(machine, patcher)` replaces attributes with `patcher.set(owner, name, value)`, which restores them on leaving.
+`install(machine, patcher)` replaces attributes with `patcher.set(owner, name, value)`, which restores them on
+leaving.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """autocast("cuda"): the tensors are the CPU's, so its cast lists are replaced by CUDA's for device tensors.
 
-`torch.autocast("cuda")` sets CUDA's flags, which no CPU tensor looks at. While one of these blocks is open the
-CPU's autocast is switched on below, with kernels of our own: they cast device tensors by CUDA's lists, and host
-tensors by the CPU's if the user has asked for that.
+`torch.autocast("cuda")` sets CUDA's flags, which no CPU tensor looks at. While one of these blocks is open
+the CPU's autocast is switched on below, with kernels of our own: they cast device tensors by CUDA's lists,
+and host tensors by the CPU's if the user has asked for that.
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -21,13 +22,18 @@ __all__ = ["install"]
 
 Tensor = torch.Tensor
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 LOWER = """_convolution conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d.input
 conv_transpose3d.input convolution prelu addmm addmv addr matmul mm mv linalg_vecdot linear addbmm baddbmm bmm
 chain_matmul linalg_multi_dot lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell scaled_dot_product_attention"""
 FP32 = """acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow.Tensor_Scalar
 pow.Tensor_Tensor pow.Scalar softplus layer_norm native_layer_norm group_norm nuclear_norm nuclear_norm.dim
-cosine_similarity poisson_nll_loss cosine_embedding_loss nll_loss nll_loss2d hinge_embedding_loss kl_div l1_loss
-smooth_l1_loss huber_loss mse_loss margin_ranking_loss multilabel_margin_loss soft_margin_loss
+cosine_similarity poisson_nll_loss cosine_embedding_loss nll_loss nll_loss2d hinge_embedding_loss kl_div
+l1_loss smooth_l1_loss huber_loss mse_loss margin_ranking_loss multilabel_margin_loss soft_margin_loss
 triplet_margin_loss multi_margin_loss binary_cross_entropy_with_logits dist pdist cdist renorm logsumexp
 frobenius_norm.dim norm.Scalar norm.ScalarOpt_dim upsample_nearest1d upsample_nearest2d upsample_nearest3d
 upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d"""
@@ -36,15 +42,16 @@ linalg_matrix_norm sum sum.dim_IntList"""
 PROMOTE = "addcdiv addcmul atan2 bilinear cross dot vdot grid_sampler index_put tensordot scatter_add"
 BANNED = "binary_cross_entropy"
 # What the CPU's own lists do with the same operators, for host tensors under autocast("cpu").
-CPU_LOWER = frozenset(
-    """_convolution conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d.input conv_transpose3d.input
-    addmm matmul mm linalg_vecdot linear addbmm baddbmm bmm scaled_dot_product_attention""".split()
+CPU_LOWER = _names(
+    """_convolution conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d.input
+    conv_transpose3d.input addmm matmul mm linalg_vecdot linear addbmm baddbmm bmm
+    scaled_dot_product_attention"""
 )
-CPU_FP32 = frozenset(
+CPU_FP32 = _names(
     """prod prod.dim_int nuclear_norm nuclear_norm.dim cosine_embedding_loss nll_loss nll_loss2d
     hinge_embedding_loss poisson_nll_loss smooth_l1_loss huber_loss mse_loss margin_ranking_loss
     multilabel_margin_loss soft_margin_loss triplet_margin_loss multi_margin_loss cdist grid_sampler renorm
-    logsumexp linalg_matrix_norm""".split()
+    logsumexp linalg_matrix_norm"""
 )
 CPU_PROMOTE = frozenset(("index_put",))
 
@@ -68,7 +75,7 @@ def install(machine: Machine, patcher: Patcher) -> None:
 
 def _install_switches(patcher: Patcher, flags: _Flags, lists: _Lists) -> None:
     set_enabled, is_enabled = torch.set_autocast_enabled, torch.is_autocast_enabled
-    set_dtype, get_dtype = torch.set_autocast_dtype, torch.get_autocast_dtype
+    get_dtype = torch.get_autocast_dtype
     clear = torch.clear_autocast_cache
 
     def below() -> None:
@@ -99,8 +106,7 @@ def _install_switches(patcher: Patcher, flags: _Flags, lists: _Lists) -> None:
     patcher.set(torch, "clear_autocast_cache", clear_autocast_cache)
     patcher.set(torch, "set_autocast_cpu_enabled", lambda enabled: set_autocast_enabled("cpu", enabled))
     patcher.set(torch, "is_autocast_cpu_enabled", lambda: flags.cpu)
-    lists.dtypes = lambda kind: get_dtype(kind)
-    assert set_dtype is not None
+    lists.dtypes = get_dtype
 
 
 class _Lists:
@@ -117,16 +123,21 @@ class _Lists:
         with self.lock:
             if self.library is not None:
                 return
-            self.library = torch.library.Library("aten", "IMPL", "AutocastCPU")
-            for names, policy in (
-                (LOWER, "lower"),
-                (FP32, "fp32"),
-                (SET_DTYPE, "set_dtype"),
-                (PROMOTE, "promote"),
-                (BANNED, "banned"),
-            ):
-                for name in names.split():
-                    self._register(name, policy)
+            self.library = torch.library.Library("aten", "IMPL", "AutocastCPU")  # type: ignore[no-untyped-call]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the CPU's kernels are replaced is the purpose
+                self._fill()
+
+    def _fill(self) -> None:
+        for names, policy in (
+            (LOWER, "lower"),
+            (FP32, "fp32"),
+            (SET_DTYPE, "set_dtype"),
+            (PROMOTE, "promote"),
+            (BANNED, "banned"),
+        ):
+            for name in names.split():
+                self._register(name, policy)
 
     def _register(self, name: str, policy: str) -> None:
         packet, _, overload = name.partition(".")
@@ -156,8 +167,9 @@ class _Lists:
             raise RuntimeError(
                 "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\n"
                 "Many models use a sigmoid layer right before the binary cross entropy layer.\n"
-                "In this case, combine the two layers using torch.nn.functional.binary_cross_entropy_with_logits"
-                "\nor torch.nn.BCEWithLogitsLoss.  binary_cross_entropy_with_logits and BCEWithLogits are\n"
+                "In this case, combine the two layers using "
+                "torch.nn.functional.binary_cross_entropy_with_logits\nor torch.nn.BCEWithLogitsLoss.  "
+                "binary_cross_entropy_with_logits and BCEWithLogits are\n"
                 "safe to autocast."
             )
         if policy == "set_dtype":
@@ -191,9 +203,8 @@ class _Lists:
     def _tensor(self, tensor: Tensor, to: torch.dtype, on_device: bool) -> Tensor:
         if not tensor.is_floating_point() or tensor.dtype in (to, torch.float64):
             return tensor
-        if (state := state_of(tensor)) is None or state.device < 0:
-            if on_device:
-                return tensor
+        if on_device and ((state := state_of(tensor)) is None or state.device < 0):
+            return tensor
         if not (_cachable(tensor, to) and torch.is_autocast_cache_enabled()):
             return tensor.to(to)
         found = self.flags.cache.get(id(tensor))

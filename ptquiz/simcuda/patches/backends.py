@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.jit import _builtins
+from torch.jit import _builtins as script_builtins
 
 from ptquiz.simcuda.context import Patcher
 from ptquiz.simcuda.machine import Machine
@@ -18,6 +18,7 @@ Tensor = torch.Tensor
 def install(machine: Machine, patcher: Patcher) -> None:
     """cuDNN takes nothing, and what C++ moves to the host by itself is moved here."""
     patcher.set(torch.backends.cudnn, "is_acceptable", lambda tensor: False)
+    patcher.set(torch.backends.cuda, "is_built", lambda: True)
     _ctc_loss(patcher)
 
 
@@ -39,7 +40,8 @@ def _ctc_loss(patcher: Patcher) -> None:
 
 def known_to_script(patcher: Patcher, original: Any, wrapper: Any) -> None:
     """TorchScript finds a builtin by the function's identity: it finds the wrapper under the same name."""
-    table = _builtins._get_builtin_table()
+    builtins: Any = script_builtins
+    table = builtins._get_builtin_table()
     name = table.get(id(original))
     if name is not None:
         table[id(wrapper)] = name

@@ -68,7 +68,8 @@ def moved(machine: Machine, x: Tensor, target: int, options: dict[str, Any]) -> 
 
 
 def _parsed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-    """The arguments of `.to` by name; `device` and `dtype` of `other` filled in. None: nothing about a device."""
+    """The arguments of `.to` by name; `device` and `dtype` of `other` filled in. None: nothing about a
+    device."""
     names: tuple[str, ...] = ("device", "dtype", "non_blocking", "copy")
     if args and isinstance(args[0], Tensor):
         names = ("other", "non_blocking", "copy")
@@ -116,7 +117,7 @@ def _install_to(machine: Machine, patcher: Patcher, to: Any) -> None:
     ) -> Tensor:
         if device is None:
             device = machine.devices[machine.tls.device]
-        elif torch.device(device).type != "cuda":
+        elif not isinstance(device, int) and torch.device(device).type != "cuda":
             raise RuntimeError(f"Invalid device, must be cuda device, but got {torch.device(device)}")
         return to(self, device, non_blocking=non_blocking, memory_format=memory_format)  # type: ignore[no-any-return]
 

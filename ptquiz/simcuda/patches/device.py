@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 
@@ -53,6 +54,8 @@ def install(machine: Machine, patcher: Patcher) -> None:
     _questions(machine, patcher)
     _current(machine, patcher)
     _accelerator(machine, patcher)
+    if not torch._C._has_cuda:
+        _numbers(patcher)
 
 
 def _forks(machine: Machine, patcher: Patcher) -> None:
@@ -110,11 +113,39 @@ def _current(machine: Machine, patcher: Patcher) -> None:
     patcher.set(torch.cuda, "_maybe_exchange_device", exchange)
 
 
+class _DeviceType(type):
+    """`torch.device` of a build without CUDA, where a bare number is no device."""
+
+    original = torch.device
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and type(args[0]) is int:
+            args = ("cuda", args[0])
+        return cls.original(*args, **kwargs)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls.original)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        return issubclass(subclass, cls.original)
+
+
+def _numbers(patcher: Patcher) -> None:
+    patcher.set(torch, "device", _DeviceType("device", (), {"__module__": "torch"}))
+
+
+_DTYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128"
+
+
 def _accelerator(machine: Machine, patcher: Patcher) -> None:
     own = torch._C
     patcher.set(own, "_accelerator_getAccelerator", lambda: torch.device("cuda"))
+    patcher.set(own, "_get_accelerator", lambda check=None: torch.device("cuda"))
     patcher.set(own, "_accelerator_getDeviceIndex", lambda: machine.tls.device)
     patcher.set(own, "_accelerator_setDeviceIndex", lambda index: own._cuda_setDevice(index))
     patcher.set(own, "_accelerator_exchangeDevice", lambda index: own._cuda_exchangeDevice(index))
     patcher.set(own, "_accelerator_maybeExchangeDevice", lambda index: own._cuda_exchangeDevice(index))
     patcher.set(own, "_accelerator_getDefaultGenerator", lambda index: torch.cuda.default_generators[index])
+    capability = {"supported_dtypes": {getattr(torch, name) for name in _DTYPES.split()}}
+    patcher.set(torch.accelerator, "get_device_capability", lambda device=None, /: capability)
+    patcher.set(torch, "get_device_module", torch.get_device_module.__wrapped__)  # without its cache

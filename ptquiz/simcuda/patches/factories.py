@@ -21,15 +21,17 @@ __all__ = ["install"]
 
 Tensor = torch.Tensor
 _PLAIN = (
-    "empty", "empty_permuted", "empty_strided", "ones", "zeros", "arange", "bartlett_window", "blackman_window", "eye",
-    "full", "hamming_window", "hann_window", "kaiser_window", "linspace", "logspace", "rand", "randn", "randint",
-    "randperm", "range", "tril_indices", "triu_indices", "scalar_tensor", "normal", "complex", "from_file",
+    "empty", "empty_permuted", "empty_strided", "ones", "zeros", "arange", "bartlett_window",
+    "blackman_window", "eye", "full", "hamming_window", "hann_window", "kaiser_window", "linspace",
+    "logspace", "rand", "randn",
+    "randint", "randperm", "range", "tril_indices", "triu_indices", "scalar_tensor", "normal",
+    "complex", "from_file",
 )  # fmt: skip
 _LIKE = ("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like")
 _NEW = ("new", "new_empty", "new_empty_strided", "new_zeros", "new_ones", "new_full")
 _SPARSE = (
-    "sparse_coo_tensor", "sparse_compressed_tensor", "sparse_csr_tensor", "sparse_csc_tensor", "sparse_bsr_tensor",
-    "sparse_bsc_tensor", "empty_quantized",
+    "sparse_coo_tensor", "sparse_compressed_tensor", "sparse_csr_tensor", "sparse_csc_tensor",
+    "sparse_bsr_tensor", "sparse_bsc_tensor", "empty_quantized",
 )  # fmt: skip
 
 
@@ -62,9 +64,8 @@ def install(machine: Machine, patcher: Patcher) -> None:
 
     def torch_function(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if kwargs.get("device") is None:
-            if func in takes_default:
-                kwargs["device"] = self.device
+        if kwargs.get("device") is None and func in takes_default:
+            kwargs["device"] = self.device
         return replaced.get(func, func)(*args, **kwargs)
 
     patcher.set(torch_device.DeviceContext, "__torch_function__", torch_function)

@@ -11,6 +11,7 @@ from torch.nn.parallel import _functions
 from ptquiz.simcuda.context import Patcher
 from ptquiz.simcuda.errors import not_modelled
 from ptquiz.simcuda.machine import Machine
+from ptquiz.simcuda.patches.streams import handle_of
 
 __all__ = ["install"]
 
@@ -41,7 +42,7 @@ def _broadcast(tensor: Tensor, devices: Sequence[int]) -> list[Tensor]:
             f"Expected first entry of devices list ({devices[0]}) to be the device of the tensor "
             f"({tensor.get_device()})"
         )
-    copies = []
+    copies: list[Tensor] = []
     for index in devices:
         if tensor.is_cuda and tensor.get_device() == index and not copies:
             copies.append(tensor)
@@ -83,18 +84,23 @@ def _chunks(tensor: Tensor, count: int, chunk_sizes: Any, dim: int) -> Sequence[
         return tensor.chunk(count, dim)
     if sum(chunk_sizes) != tensor.shape[dim]:
         raise RuntimeError(
-            f"Expected 'chunk_sizes' to sum up to the tensor's size in dimension {dim} ({tensor.shape[dim]}), "
-            f"but got {sum(chunk_sizes)}"
+            f"Expected 'chunk_sizes' to sum up to the tensor's size in dimension {dim} "
+            f"({tensor.shape[dim]}), but got {sum(chunk_sizes)}"
         )
-    return tensor.split(list(chunk_sizes), dim)
+    parts: Sequence[Tensor] = torch.split(tensor, list(chunk_sizes), dim)
+    return parts
 
 
 def _scatters(machine: Machine) -> tuple[Any, Any]:
     def send(chunk: Tensor, index: int, stream: Any) -> Tensor:
         if stream is None:
             return chunk.to(f"cuda:{index}", non_blocking=True)
-        with torch.cuda.device(index), torch.cuda.stream(_as_cuda(stream)):
+        tls = machine.tls
+        before, tls.streams[index] = tls.streams[index], handle_of(stream.stream_id, index)
+        try:
             return chunk.to(f"cuda:{index}", non_blocking=True)
+        finally:
+            tls.streams[index] = before
 
     def scatter(
         tensor: Tensor, devices: Sequence[int], chunk_sizes: Any = None, dim: int = 0, streams: Any = None
@@ -115,14 +121,6 @@ def _scatters(machine: Machine) -> tuple[Any, Any]:
         return list(out)
 
     return scatter, scatter_out
-
-
-def _as_cuda(stream: Any) -> Any:
-    if isinstance(stream, torch.cuda.Stream):
-        return stream
-    return torch.cuda.Stream(
-        stream_id=stream.stream_id, device_index=stream.device_index, device_type=stream.device_type
-    )
 
 
 def _gather(tensors: Sequence[Tensor], dim: int, destination: Any = None) -> Tensor:
@@ -146,6 +144,6 @@ def _gather_out(tensors: Sequence[Tensor], out: Tensor, dim: int) -> Tensor:
         raise RuntimeError(
             f"Expected out tensor to have size {sum(sizes)} in dimension {dim}, but it has {out.shape[dim]}"
         )
-    for part, tensor in zip(out.split(sizes, dim), tensors, strict=True):
+    for part, tensor in zip(torch.split(out, sizes, dim), tensors, strict=True):
         part.copy_(tensor, out.is_cuda)
     return out

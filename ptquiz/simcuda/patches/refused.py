@@ -1,4 +1,5 @@
-"""What is not modelled raises and says so; `LIMITS.md` lists it. Annotations for profilers do nothing, rightly."""
+"""What is not modelled raises and says so; `LIMITS.md` lists it. Annotations for profilers do nothing,
+rightly."""
 
 from __future__ import annotations
 
@@ -97,9 +98,8 @@ def _exchange(patcher: Patcher) -> None:
 
     for name in ("__dlpack__", "__dlpack_device__"):
         patcher.set(Tensor, name, guarded(getattr(Tensor, name), "DLPack on device tensors"))
-    patcher.set(
-        torch.utils.dlpack, "to_dlpack", guarded(torch.utils.dlpack.to_dlpack, "DLPack on device tensors")
-    )
+    dlpack: Any = torch.utils.dlpack
+    patcher.set(dlpack, "to_dlpack", guarded(dlpack.to_dlpack, "DLPack on device tensors"))
     patcher.set(Tensor, "__cuda_array_interface__", property(array_interface))
 
 

@@ -16,7 +16,7 @@ from ptquiz.simcuda.storage import ATTRIBUTE, CPU
 
 __all__ = ["install"]
 
-_Storage = torch.UntypedStorage
+_Storage: Any = torch.UntypedStorage
 
 
 def install(machine: Machine, patcher: Patcher) -> None:

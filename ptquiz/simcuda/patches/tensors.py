@@ -1,4 +1,5 @@
-"""What a tensor says of itself: its device, its address, whether it is pinned; and how the host looks into it."""
+"""What a tensor says of itself: its device, its address, whether it is pinned; and how the host looks into
+it."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ from ptquiz.simcuda.storage import PINNED, state_of
 __all__ = ["install"]
 
 Tensor = torch.Tensor
-_device_of = torch._C.TensorBase.device.__get__
-_is_cpu = torch._C.TensorBase.is_cpu.__get__
+_Base: Any = torch._C.TensorBase
+_Storage: Any = torch.UntypedStorage
+_device_of = _Base.device.__get__
+_is_cpu = _Base.is_cpu.__get__
 
 
 def install(machine: Machine, patcher: Patcher) -> None:
@@ -68,7 +71,7 @@ def _storage_is_cuda(self: Any) -> bool:
 
 
 def _storage_device(machine: Machine) -> Callable[[Any], torch.device]:
-    original = torch._C.StorageBase.device.__get__
+    original = _Storage.device.__get__
 
     def device(self: Any) -> torch.device:
         index = _storage_index(self)
@@ -85,7 +88,7 @@ def _addresses(machine: Machine, patcher: Patcher) -> None:
         state = state_of(self)
         if state is None or state.block is None:
             return int(tensor_ptr(self))
-        return state.address + self.storage_offset() * self.element_size() if self.numel() else 0
+        return int(state.address + self.storage_offset() * self.element_size()) if self.numel() else 0
 
     def storage_data_ptr(self: Any) -> int:
         state = self._simcuda
@@ -135,8 +138,8 @@ def _pinning(machine: Machine, patcher: Patcher) -> None:
     def is_shared(self: Tensor) -> bool:
         return self.is_cuda or bool(shared(self))
 
-    shared = Tensor.is_shared
-    share, share_storage = Tensor.share_memory_, torch.UntypedStorage.share_memory_
+    own: Any = Tensor
+    shared, share, share_storage = own.is_shared, own.share_memory_, _Storage.share_memory_
     patcher.set(Tensor, "is_pinned", is_pinned)
     patcher.set(Tensor, "pin_memory", pin_memory)
     patcher.set(Tensor, "record_stream", record_stream)
@@ -147,7 +150,8 @@ def _pinning(machine: Machine, patcher: Patcher) -> None:
 
 def _reading(machine: Machine, patcher: Patcher) -> None:
     tls = machine.tls
-    numpy, tolist, array, represent = Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__repr__
+    own: Any = Tensor
+    numpy, tolist, array, represent = own.numpy, own.tolist, own.__array__, own.__repr__
 
     def refuse_device(self: Tensor, reason: str) -> None:
         state = state_of(self)
@@ -170,7 +174,7 @@ def _reading(machine: Machine, patcher: Patcher) -> None:
 
     def to_text(self: Tensor, *, tensor_contents: Any = None) -> str:
         if tls.paused:
-            return represent(self, tensor_contents=tensor_contents)
+            return str(represent(self, tensor_contents=tensor_contents))
         text: str = _unseen(
             machine, self, "Tensor.__repr__", lambda t: represent(t, tensor_contents=tensor_contents)
         )

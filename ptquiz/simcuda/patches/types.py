@@ -28,7 +28,7 @@ class _OldType(type):
     def __call__(cls, *args: Any, device: Any = "cuda", **kwargs: Any) -> Any:
         if not args:
             return torch.empty(0, dtype=cls.dtype, device=device)
-        if isinstance(args[0], int) or isinstance(args[0], torch.Size):
+        if isinstance(args[0], (int, torch.Size)):
             return torch.empty(*args, dtype=cls.dtype, device=device)
         return torch.tensor(args[0], dtype=cls.dtype, device=device)
 
