@@ -400,6 +400,21 @@ class TestPools:
         memory.settle_pools()
         assert memory.reserved_bytes == 0
 
+    def test_an_ending_pool_waits_for_its_own_blocks_only(self, memory, work):
+        """Recorded uses of other memory are left alone when a pool ends."""
+        other = memory.malloc(512, 0)
+        memory.record_stream(other, (0, 7))
+        memory.free(other)
+        memory.create_pool((0, 1))
+        mine = memory.malloc(512, 0, (0, 1))
+        memory.record_stream(mine, (0, 8))
+        memory.free(mine)
+        memory.pool_gone((0, 1))
+        memory.settle_pools()
+        assert work.waited == [(0, 8)]
+        assert memory.stats()["active_bytes"]["all"]["current"] == 512
+        assert memory.reserved_bytes == 2 * MIB
+
     def test_blocks_outlive_their_pool(self, memory):
         """A block in use keeps its segment; empty_cache takes it once it is free."""
         memory.create_pool((0, 1))

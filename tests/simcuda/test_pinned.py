@@ -120,6 +120,14 @@ def test_statistics(pinned):
     assert pinned.stats()["allocated_bytes"]["current"] == 0
 
 
+def test_peaks_are_summed_over_sizes(pinned):
+    """As in PyTorch, each size has its own peak, and the total is their sum."""
+    for nbytes in (1000, 5000):
+        pinned.free(pinned.malloc(nbytes))
+    assert pinned.stats()["active_bytes"]["peak"] == 1024 + 8192
+    assert pinned.stats()["active_requests"]["peak"] == 2
+
+
 orders = st.lists(
     st.one_of(
         st.tuples(st.just("malloc"), st.integers(1, 5000)),
