@@ -1,0 +1,17 @@
+"""test_device: only the current stream of the device is waited for."""
+
+import torch
+
+
+def fetch(tensor, stream):
+    with torch.cuda.stream(stream):
+        return tensor.cpu()
+
+
+def wait_for(target=None):
+    if isinstance(target, (torch.cuda.Stream, torch.cuda.Event)):
+        target.synchronize()
+    elif target is None or isinstance(target, torch.device):
+        torch.cuda.current_stream(target).synchronize()
+    else:
+        raise TypeError
