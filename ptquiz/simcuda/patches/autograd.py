@@ -11,14 +11,16 @@ its number says so; its stream may then be the wrong one, its order is right all
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_right
+from bisect import bisect_right, insort
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch.autograd.function import BackwardCFunction
 
-from ptquiz.simcuda.core.engine import StreamKey
+from ptquiz.simcuda.core.engine import Access, StreamKey
 from ptquiz.simcuda.core.ordering import Point
+from ptquiz.simcuda.storage import state_of
 
 __all__ = ["Run", "Switches", "install", "note_switch"]
 
@@ -69,7 +71,30 @@ class Run:
         self._start: dict[StreamKey, Point] = {}
         self._consumers: dict[Any, list[Any]] = {}
         self._first: dict[Any, int] = {}  # AccumulateGrad -> the number of the first node that used the leaf
+        self._blocks: dict[int, Any] = {}  # by address: memory of gradients
+        self._addresses: list[int] = []
         self._walk(roots)
+
+    def adopt(self, state: Any) -> None:
+        """This memory holds a gradient."""
+        block = state.block
+        if block is not None and state.device >= 0:
+            if block.address not in self._blocks:
+                insort(self._addresses, block.address)
+            self._blocks[block.address] = block
+
+    def record_uses(self, key: StreamKey, accesses: Iterable[Access]) -> None:
+        """Gradients are recorded on the streams that consume them, as PyTorch's engine does.
+
+        They may be freed at any time, and their memory belongs to the stream that made them.
+        """
+        for access in accesses:
+            at = bisect_right(self._addresses, access[1][0]) - 1
+            if at < 0 or access[0] < 0:
+                continue
+            block = self._blocks[self._addresses[at]]
+            if block.allocated and block.device == access[0] and access[1][0] < block.address + block.size:
+                self.machine.allocators[block.device].record_stream(block, key)
 
     def _walk(self, roots: list[Any]) -> None:
         """Notes who feeds whom. A root is fed by the caller, which None stands for."""
@@ -105,7 +130,7 @@ class Run:
         if key not in mine and key[1] == self.own[device]:  # a stream that a hook chose is the hook's affair
             mine[key] = self.machine.engine.point(key)
             self.keys[key] = None
-            self._wait(key, self._before(node, device))
+            self._wait(key, self._ends(self.producers.get(node, [None]), node, device))
 
     def leave(self) -> None:
         """The node that ran last has ended: what it launched is complete at these points."""
@@ -118,9 +143,8 @@ class Run:
         """Gradients are summed while the last producer still counts as running: wait for the others too."""
         node = self.node
         for consumer in self._consumers.get(node, ()):
-            for other in self.producers[consumer]:
-                if other is not node and other is not None:
-                    self._wait(key, list(self.points.get(other, {}).values()))
+            others = [other for other in self.producers[consumer] if other is not node]
+            self._wait(key, self._ends(others, node, key[0]))
 
     def finish(self) -> None:
         """The caller's current streams wait for the streams that backward ran on."""
@@ -144,9 +168,9 @@ class Run:
             node.metadata[self.machine.mark_of_nodes] = noted
         return noted  # type: ignore[no-any-return]
 
-    def _before(self, node: Any, device: int) -> list[Point]:
-        """Where the node's producers ended; those that launched nothing stand for their own producers."""
-        found, seen, stack = [], {node}, list(self.producers.get(node, [None]))
+    def _ends(self, nodes: list[Any], consumer: Any, device: int) -> list[Point]:
+        """Where nodes ended that feed `consumer`; one that launched nothing stands for its own producers."""
+        found, seen, stack = [], {consumer}, list(nodes)
         while stack:
             producer = stack.pop()
             if producer is None:
@@ -220,7 +244,12 @@ def install(machine: Any, patcher: Any) -> None:
     def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
         host = machine.engine.host()
         outer, phase = tls.__dict__.get("run"), host.phase
-        run = Run(machine, _roots(t_outputs)) if machine.on_node is not None else None
+        run = None
+        if machine.on_node is not None:
+            run = Run(machine, _roots(t_outputs))
+            for grad in args[0] if args else ():
+                if grad is not None and (state := state_of(grad)) is not None:
+                    run.adopt(state)
         tls.run, host.phase = run, "backward"
         try:
             return original(t_outputs, *args, **kwargs)
@@ -245,18 +274,30 @@ def install(machine: Any, patcher: Any) -> None:
         if run is not None:
             run.enter(node, device)
 
+    launch, allocate = machine.launch, machine.allocate
+
+    def noted_launch(
+        stream: StreamKey, kind: str, name: str, ns: int, accesses: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        run = tls.__dict__.get("run")
+        if run is not None and _current_node() is not None:
+            if name in ("add", "add_"):
+                run.accumulate(stream)
+            run.record_uses(stream, accesses)
+        return launch(stream, kind, name, ns, accesses, *args, **kwargs)
+
+    def noted_allocate(*args: Any, **kwargs: Any) -> Any:
+        state = allocate(*args, **kwargs)
+        run = tls.__dict__.get("run")
+        if run is not None and _current_node() is not None:
+            run.adopt(state)
+        return state
+
     def awake() -> None:
         if machine.on_node is None:
             machine.on_node = on_node
-            launch = machine.launch
-
-            def summing(stream: StreamKey, kind: str, name: str, *args: Any, **kwargs: Any) -> Any:
-                run = tls.__dict__.get("run")
-                if run is not None and name in ("add", "add_") and _current_node() is not None:
-                    run.accumulate(stream)
-                return launch(stream, kind, name, *args, **kwargs)
-
-            machine.launch = summing
+            machine.launch = noted_launch
+            machine.allocate = noted_allocate
 
     def on_switch() -> None:
         awake()
