@@ -17,8 +17,7 @@ import gc
 import threading
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from ptquiz.simcuda.core.pools import (
@@ -31,6 +30,7 @@ from ptquiz.simcuda.core.pools import (
     PrivatePool,
     StreamKey,
     describe_segment,
+    uncollected,
 )
 from ptquiz.simcuda.core.sizes import EXBIBYTE, MIN_BLOCK, SMALL_LIMIT, OutOfMemory, complaint, segment_size
 from ptquiz.simcuda.core.stats import BYTES, RESERVED, SPLIT, SPLIT_BYTES, DeviceStats
@@ -39,18 +39,6 @@ __all__ = ["DeviceAllocator", "OutOfMemory"]
 
 _FIRST_ADDRESS = 0x7F00_0000_0000
 _DEVICE_STRIDE = 1 << 40  # simulated address space of a device: addresses of two devices never meet
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile; see `DeviceAllocator.malloc`."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 class DeviceAllocator:
@@ -93,7 +81,7 @@ class DeviceAllocator:
         """
         if nbytes <= 0:
             raise ValueError(f"a block has at least one byte (got {nbytes}); an empty tensor owns none")
-        # A collection in here may run a finalizer of the user's that comes back for memory.
+        # As `uncollected()`, which costs more: this is on the path of every operation.
         collects = gc.isenabled()
         if collects:
             gc.disable()
@@ -334,7 +322,7 @@ class DeviceAllocator:
         A `MemPool`'s segments go only when the pool has ended; `pool_id` restricts the call to one such pool.
         """
         self.settle_pools()
-        with _uncollected():
+        with uncollected():
             self._release_cached(pool_id)
 
     # Pools
@@ -383,7 +371,7 @@ class DeviceAllocator:
         """Ends the pools whose objects have gone, and returns what they no longer use to the driver."""
         while self._ended:
             pool_id = self._ended.popleft()
-            with _uncollected():
+            with uncollected():
                 self.release_pool(pool_id)
                 self._release_cached(pool_id)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from ptquiz.simcuda.core.pools import AddressSpace, Driver, IdleDriver, StreamKey
+from ptquiz.simcuda.core.pools import AddressSpace, Driver, IdleDriver, StreamKey, uncollected
 from ptquiz.simcuda.core.stats import Stat
 
 _FIRST_ADDRESS = 0x2000_0000_0000
@@ -50,13 +50,14 @@ class PinnedAllocator:
         """A block of at least `nbytes` bytes (>= 1)."""
         if nbytes <= 0:
             raise ValueError(f"a block has at least one byte (got {nbytes}); an empty tensor owns none")
-        self._process_events()
-        size = 1 << (nbytes - 1).bit_length()
-        waiting = self._free.get(size)
-        block = waiting.pop() if waiting else self._new_block(size)
-        block.allocated = True
-        block.requested = nbytes
-        self._count_active(size, 1)
+        with uncollected():
+            self._process_events()
+            size = 1 << (nbytes - 1).bit_length()
+            waiting = self._free.get(size)
+            block = waiting.pop() if waiting else self._new_block(size)
+            block.allocated = True
+            block.requested = nbytes
+            self._count_active(size, 1)
         return block
 
     def record_use(self, block: PinnedBlock, stream: StreamKey) -> None:
@@ -67,24 +68,25 @@ class PinnedAllocator:
         """Takes a block back; it is reused only after the recorded streams' present work."""
         if not block.allocated:
             raise ValueError(f"pinned block at {block.address:#x} freed twice")
-        block.allocated = False
-        uses, block.uses = sorted(block.uses), set()
-        if not uses:
-            self._settle(block)
-            return
-        block.events = len(uses)
-        for stream in uses:
-            self._pending.append((self._driver.record(stream), block))
+        with uncollected():
+            block.allocated = False
+            uses, block.uses = sorted(block.uses), set()
+            block.events = len(uses)
+            for stream in uses:
+                self._pending.append((self._driver.record(stream), block))
+            if not uses:
+                self._settle(block)
 
     def empty_cache(self) -> None:
         """Unpins every free block."""
-        self._process_events()
-        for size, waiting in self._free.items():
-            for block in waiting:
-                self._space.give_back(block.address)
-                self._allocations.decrease(1)
-                self._allocated_bytes.decrease(size)
-        self._free.clear()
+        with uncollected():
+            self._process_events()
+            for size, waiting in self._free.items():
+                for block in waiting:
+                    self._space.give_back(block.address)
+                    self._allocations.decrease(1)
+                    self._allocated_bytes.decrease(size)
+            self._free.clear()
 
     def stats(self) -> dict[str, Any]:
         """The nested dictionary of `torch.cuda.host_memory_stats_as_nested_dict`.

@@ -7,7 +7,10 @@ first one that is large enough, and among equals the lowest address.
 
 from __future__ import annotations
 
+import gc
 from bisect import bisect_left, insort
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ptquiz.simcuda.core.stats import Tally
@@ -145,21 +148,45 @@ class AddressSpace:
     """Hands out ranges of simulated addresses: the lowest gap that fits, so that freed ones come again."""
 
     def __init__(self, base: int) -> None:
-        self._base = base
-        self._taken: list[tuple[int, int]] = []  # (first, end), ascending
+        self._end = base  # of all that was ever handed out and lies below a live range
+        self._gaps: list[tuple[int, int]] = []  # (first, end), ascending, never adjacent
+        self._sizes: dict[int, int] = {}
 
     def take(self, size: int) -> int:
-        at = self._base
-        for index, (first, end) in enumerate(self._taken):
-            if first - at >= size:
-                self._taken.insert(index, (at, at + size))
-                return at
-            at = end
-        self._taken.append((at, at + size))
-        return at
+        for index, (first, end) in enumerate(self._gaps):
+            if end - first >= size:
+                self._gaps[index : index + 1] = [(first + size, end)] if end - first > size else []
+                self._sizes[first] = size
+                return first
+        first = self._end
+        self._end += size
+        self._sizes[first] = size
+        return first
 
     def give_back(self, address: int) -> None:
-        del self._taken[bisect_left(self._taken, (address,))]
+        first, end = address, address + self._sizes.pop(address)
+        index = bisect_left(self._gaps, (first,))
+        if index < len(self._gaps) and self._gaps[index][0] == end:
+            end = self._gaps.pop(index)[1]
+        if index and self._gaps[index - 1][1] == first:
+            index -= 1
+            first = self._gaps.pop(index)[0]
+        if end == self._end:
+            self._end = first
+        else:
+            self._gaps.insert(index, (first, end))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: it may run a finalizer of the user's that comes back for memory."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def describe_segment(head: Block) -> dict[str, Any]:
