@@ -323,6 +323,63 @@ def test_memory_freed_by_the_collector(machine):
     assert allocated() == 512
 
 
+def test_a_finalizer_may_use_the_device(machine):
+    """A finalizer that runs in the middle of an operation may allocate, free and empty the cache."""
+
+    class Restless:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            x = torch.empty(1000, device="cuda") + 1
+            torch.cuda.empty_cache()
+            torch.cuda.memory_stats()
+            del x
+
+    old = gc.get_threshold()
+    gc.set_threshold(3)
+    try:
+        for _ in range(60):
+            Restless()
+            y = [torch.empty(size, device="cuda") for size in (10, 300_000)]
+            del y
+    finally:
+        gc.set_threshold(*old)
+    gc.collect()
+    assert allocated() == 0
+    for segment in torch.cuda.memory_snapshot():
+        assert sum(b["size"] for b in segment["blocks"]) == segment["total_size"]
+    torch.cuda.empty_cache()
+    assert torch.cuda.memory_reserved() == 0
+
+
+def test_threads_share_the_books(machine):
+    """Threads with streams of their own allocate and free at once; at the end nothing is left."""
+    failures = []
+
+    def work(seed):
+        try:
+            kept = []
+            with torch.cuda.stream(torch.cuda.Stream()):
+                for index in range(80):
+                    kept.append(torch.empty((index * 7919 + seed) % 300_000 + 1, device="cuda"))
+                    if index % 3:
+                        kept.pop(index % len(kept))
+                    if index % 40 == 0:
+                        torch.cuda.empty_cache()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert allocated() == 0
+    assert torch.cuda.memory_stats()["allocation.all.allocated"] == 4 * 80
+
+
 def test_tensors_may_outlive_the_device():
     """A tensor that survives the context does no harm, and the next device has clean books."""
     with simulated_cuda(memory="256MiB"):
