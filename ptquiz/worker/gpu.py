@@ -171,6 +171,7 @@ class Simulated:
         gc.collect()
         self.machine.tls.device = 0
         self.machine.tls.streams[:] = [0] * self.count
+        self.machine.on_switch()
         self.machine.settle()
         self.machine.engine.forgive()
         with self.machine.lock:

@@ -96,6 +96,7 @@ def test_a_mark_reports_anew(engine):
     assert engine.races == []
     race()
     assert lines(engine) == [("one", "two")]
+    assert [r.lines for r in engine.since(mark)[2]] == [("one", "two")]
 
 
 def test_columns_are_disjoint_and_rows_are_not(engine):

@@ -167,6 +167,7 @@ class Engine:
         self._host = Clock(HOST)
         self._engines: dict[tuple[int, str], _CopyEngine] = {}
         self._order = 0
+        self._forgiven = 0  # races dropped so far: marks count them
         self._pairs: set[tuple[str, ...]] = set()
         self._births: dict[int, dict[int, tuple[int, int, str, int | None]]] = {}
         self._threads = 0
@@ -374,16 +375,19 @@ class Engine:
         """A place to look back to. Pairs of lines reported before it are reported anew after it."""
         with self.lock:
             self._pairs.clear()
-            return Mark(self._log.dropped + len(self._log.items), len(self.waits), len(self.races))
+            races = self._forgiven + len(self.races)
+            return Mark(self._log.dropped + len(self._log.items), len(self.waits), races)
 
     def since(self, mark: Mark) -> tuple[list[Op], list[HostWait], list[Race]]:
         """Operations, host waits and races after a mark."""
         with self.lock:
-            return self._log.since(mark.ops), self.waits[mark.waits :], self.races[mark.races :]
+            races = self.races[max(0, mark.races - self._forgiven) :]
+            return self._log.since(mark.ops), self.waits[mark.waits :], races
 
     def forgive(self) -> None:
         """Drop the races reported so far."""
         with self.lock:
+            self._forgiven += len(self.races)
             self.races.clear()
             self._pairs.clear()
 

@@ -300,8 +300,9 @@ def install(machine: Any, patcher: Any) -> None:
             machine.allocate = noted_allocate
 
     def on_switch() -> None:
-        awake()
-        note_switch(tls)
+        if machine.on_node is not None or any(tls.streams):
+            awake()
+            note_switch(tls)
 
     machine.on_switch = on_switch
     for owner in (torch.autograd, torch.autograd.graph):

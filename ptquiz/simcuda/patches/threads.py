@@ -185,6 +185,8 @@ def _install_event(machine: Any, patcher: Any) -> None:
         happened = wait(self, timeout)
         if happened:
             _take(machine, self)
+        elif timeout is not None:
+            machine.engine.host_spend(int(timeout * 1e9))
         return happened
 
     patcher.set(threading.Event, "set", noted_set)
