@@ -68,9 +68,7 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
 
 def receive(control: socket.socket) -> tuple[Request, list[int]] | None:
     """The next request and its three descriptors (results, output, trace); None at the end."""
-    first = b"K"
-    while first == b"K":  # asked to end a grading that had just ended
-        first, fds = KILL, list[int]()
+    first, fds = KILL, list[int]()
     while first in (KILL, TRACE):  # an order for a grading that had ended by itself
         first, fds, _, _ = socket.recv_fds(control, 1, 3)
     if not first:
