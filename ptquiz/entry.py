@@ -177,7 +177,7 @@ def _begin_worker(arguments: list[str]) -> None:
     """Start the worker of `check N` first of all. What cannot be told yet is left to the command itself."""
     global early
     words = [a for a in arguments[1:] if a != "--json"]
-    if "--all" in words or "--help" in words or "-h" in words:
+    if {"--all", "--sandbox", "--help", "-h"} & set(words):
         return
     name = _positional(words)
     try:
