@@ -167,6 +167,8 @@ def _owners() -> list[Any]:
         torch.random,
         torch.amp,
         torch.autograd.graph,
+        torch.autograd.Function,
+        torch.autograd.function.BackwardCFunction,
     ]
 
 

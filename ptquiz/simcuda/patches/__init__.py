@@ -27,6 +27,7 @@ _NAMES: tuple[str, ...] = (
     "parallel",
     "serialization",
     "backends",
+    "gradients",
     "amp",
     "types",
     "refused",
