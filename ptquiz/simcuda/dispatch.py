@@ -112,12 +112,37 @@ def run(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, A
         else:
             plain = False
     if not plain:
+        if plan.name.startswith("_foreach_") and (parts := _by_device(args)) is not None:
+            return _foreach(machine, plan, args, kwargs, parts)
         device = _settle(machine, plan, found)
     if device >= 0:
         return _on_device(machine, plan, args, kwargs, found, device)
     if plain:
         return on_host(plan, args, kwargs)
     return _on_host(machine, plan, args, kwargs, found)
+
+
+def _by_device(args: tuple[Any, ...]) -> list[list[int]] | None:
+    """Positions of the first list's tensors by device; None if they share one."""
+    parts: dict[int, list[int]] = {}
+    for position, tensor in enumerate(args[0]):
+        state = state_of(tensor)
+        parts.setdefault(CPU if state is None else state.device, []).append(position)
+    return list(parts.values()) if len(parts) > 1 else None
+
+
+def _foreach(machine: Machine, plan: Plan, args: Any, kwargs: Any, parts: list[list[int]]) -> Any:
+    """Lists that span devices: one launch on each."""
+    count = len(args[0])
+    results: list[Any] = [None] * count
+    for part in parts:
+        cut = tuple(
+            [a[i] for i in part] if isinstance(a, (list, tuple)) and len(a) == count else a for a in args
+        )
+        out = run(machine, plan, cut, kwargs)
+        for position, result in zip(part, out or (), strict=False):
+            results[position] = result
+    return None if all(result is None for result in results) else results
 
 
 def on_host(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

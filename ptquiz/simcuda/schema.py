@@ -62,7 +62,8 @@ STRUCTURED = frozenset(
 # They take zero-dimensional host tensors beside device ones although they are not pointwise.
 HOST_SCALARS = frozenset(
     ("fill_", "fill", "masked_fill", "masked_fill_", "where", "index_put_", "index_put", "_index_put_impl_",
-     "lerp", "index_fill_", "index_fill", "linspace", "logspace", "copy_", "_foreach_copy_")
+     "lerp", "mse_loss", "smooth_l1_loss", "huber_loss", "index_fill_", "index_fill", "linspace", "logspace",
+     "copy_", "_foreach_copy_")
 )  # fmt: skip
 
 

@@ -110,3 +110,14 @@ def test_state_dict_follows_the_parameters(machine: Machine) -> None:
     restored = torch.optim.Adam(other.parameters())
     restored.load_state_dict(optimizer.state_dict())
     assert restored.state[other.weight]["exp_avg"].device == torch.device("cuda", 1)
+
+
+def test_foreach_over_devices(machine: Machine) -> None:
+    """A list that spans devices is worked off device by device; every result is where its input is."""
+    xs = [torch.ones(2, device="cuda:0"), torch.ones(3, device="cuda:1"), torch.ones(2, device="cuda:0")]
+    out = torch._foreach_add(xs, [1.0, 2.0, 3.0])
+    assert [t.get_device() for t in out] == [0, 1, 0] and [t[0].item() for t in out] == [2.0, 3.0, 4.0]
+    torch._foreach_mul_(xs, out)
+    assert [t[0].item() for t in xs] == [2.0, 3.0, 4.0]
+    with pytest.raises(RuntimeError, match="same device"):
+        torch._foreach_add(xs, [out[1], out[0], out[2]])
