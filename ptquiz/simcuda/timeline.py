@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from unicodedata import east_asian_width
 
 from ptquiz.simcuda.core.costs import NS_PER_MS
 from ptquiz.simcuda.core.engine import HostWait, Op, StreamKey
@@ -34,10 +35,12 @@ _UNICODE = _Glyphs("┣", "┫", "━", "┅", "┃", "░", "▒", "✗", "!", 
 _ASCII = _Glyphs("[", "]", "-", "~", "|", ":", "w", "X", "!", ".")
 
 
-def render(ops: Sequence[Op], waits: Sequence[HostWait], races: Sequence[Race]) -> str:
-    """As `draw`, at 80 columns, in what standard output can show."""
+def render(
+    ops: Sequence[Op], waits: Sequence[HostWait], races: Sequence[Race], lang: str = "en", width: int = 80
+) -> str:
+    """As `draw`, in the order of `Engine.since`, in what standard output can show."""
     encoding = (sys.stdout.encoding or "ascii").lower()
-    return draw(ops, races, waits, 80, encoding.startswith("utf"))
+    return draw(ops, races, waits, width, encoding.startswith("utf"), lang)
 
 
 def draw(
@@ -46,6 +49,7 @@ def draw(
     waits: Sequence[HostWait] = (),
     width: int = 80,
     unicode: bool = True,
+    lang: str = "en",
 ) -> str:
     """A chart of at most `width` columns (at least 40): a row for each stream that worked, and one for the
     host if it waited. Below it, races and host waits with their lines. Empty if nothing happened.
@@ -61,8 +65,9 @@ def draw(
         lines.append(f"(and {len(keys) - _ROWS} more streams)")
     if waits:
         lines.append(chart.host(waits))
-    notes = [*_race_notes(races, chart.glyphs), *_wait_notes(waits, chart.glyphs)]
-    return "\n".join(line.rstrip() for line in (*lines, *(note[: chart.width] for note in notes)))
+    words = _WORDS.get(lang if unicode else "en", _WORDS["en"])
+    notes = [*_race_notes(races, chart.glyphs, words), *_wait_notes(waits, chart.glyphs, words)]
+    return "\n".join(line.rstrip() for line in (*lines, *(_cut(note, chart.width) for note in notes)))
 
 
 class _Chart:
@@ -146,17 +151,52 @@ def _racing(ops: Sequence[Op], races: Sequence[Race]) -> Iterator[Op]:
                     break
 
 
-def _race_notes(races: Sequence[Race], glyphs: _Glyphs) -> Iterator[str]:
+_WORDS = {
+    "en": {
+        "lang": "en",
+        "race": "{mark} data race: {first}",
+        "against": "  against    {second}",
+        "wait": "{mark} host waits {ms:.3g} ms: {reason} at {line}",
+        "needless": "{mark} needless wait {ms:.3g} ms: {reason} at {line}",
+        "more races": "{mark} and {count} more races",
+        "more waits": "{mark} and {count} more waits",
+        "nowhere": "an unknown line",
+    },
+    "zh": {
+        "lang": "zh",
+        "race": "{mark} 数据竞争：{first}",
+        "against": "  与之冲突：{second}",
+        "wait": "{mark} 主机等待 {ms:.3g} 毫秒：{reason}，位于 {line}",
+        "needless": "{mark} 不必要的等待 {ms:.3g} 毫秒：{reason}，位于 {line}",
+        "more races": "{mark} 另有 {count} 处数据竞争",
+        "more waits": "{mark} 另有 {count} 次等待",
+        "nowhere": "未知位置",
+    },
+}
+
+
+def _race_notes(races: Sequence[Race], glyphs: _Glyphs, words: dict[str, str]) -> Iterator[str]:
+    lang = words["lang"]
     for race in races[:_LISTED]:
-        yield f"{glyphs.race} data race: {race.first.text()}"
-        yield f"  {'against'.ljust(10)} {race.second.text()}"
+        yield words["race"].format(mark=glyphs.race, first=race.first.text(lang))
+        yield words["against"].format(second=race.second.text(lang))
     if len(races) > _LISTED:
-        yield f"{glyphs.race} and {len(races) - _LISTED} more races"
+        yield words["more races"].format(mark=glyphs.race, count=len(races) - _LISTED)
 
 
-def _wait_notes(waits: Sequence[HostWait], glyphs: _Glyphs) -> Iterator[str]:
+def _wait_notes(waits: Sequence[HostWait], glyphs: _Glyphs, words: dict[str, str]) -> Iterator[str]:
     for wait in waits[:_LISTED]:
-        mark = f"{glyphs.needless} needless wait" if wait.needless else f"{glyphs.wait} host waits"
-        yield f"{mark} {wait.milliseconds:.3g} ms: {wait.reason} at {wait.line or 'an unknown line'}"
+        key, mark = ("needless", glyphs.needless) if wait.needless else ("wait", glyphs.wait)
+        line = wait.line or words["nowhere"]
+        yield words[key].format(mark=mark, ms=wait.milliseconds, reason=wait.reason, line=line)
     if len(waits) > _LISTED:
-        yield f"{glyphs.wait} and {len(waits) - _LISTED} more waits"
+        yield words["more waits"].format(mark=glyphs.wait, count=len(waits) - _LISTED)
+
+
+def _cut(text: str, width: int) -> str:
+    """As much of the text as fits; Chinese characters take two columns."""
+    for at, char in enumerate(text):
+        width -= 2 if east_asian_width(char) in "WF" else 1
+        if width < 0:
+            return text[:at]
+    return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import east_asian_width
+
 import pytest
 
 from ptquiz.simcuda.core.costs import Costs
@@ -87,6 +89,17 @@ def test_races_and_needless_waits_are_marked_and_explained(engine):
         "needless wait 0 ms: torch.cuda.synchronize at a.py:4",
     ):
         assert part in notes
+
+
+def test_it_speaks_chinese(engine):
+    """Races and waits are explained in Chinese too, in no more than 80 columns; in ASCII it stays English."""
+    kernel(engine, MAIN, 4, "writer", [(0, whole(0x1000, 64), True, "x")], "a.py:1")
+    kernel(engine, A, 4, "reader", [(0, whole(0x1000, 64), False, "x")], "a/long/path/" * 6)
+    engine.host_wait(0, "torch.cuda.synchronize", "a.py:3")
+    text = chart(engine, lang="zh")
+    assert "数据竞争" in text and "主机等待" in text and "host waits" not in text
+    assert all(sum(2 if east_asian_width(c) in "WF" else 1 for c in line) <= 80 for line in text.splitlines())
+    assert chart(engine, lang="zh", unicode=False).isascii()
 
 
 def test_a_stalled_stream_is_shown(engine):

@@ -283,7 +283,8 @@ def install(machine: Any, patcher: Any) -> None:
         if run is not None and _current_node() is not None:
             if name in ("add", "add_"):
                 run.accumulate(stream)
-            run.record_uses(stream, accesses)
+            if run.own[stream[0]] == stream[1]:
+                run.record_uses(stream, accesses)
         return launch(stream, kind, name, ns, accesses, *args, **kwargs)
 
     def noted_allocate(*args: Any, **kwargs: Any) -> Any:
