@@ -16,7 +16,7 @@ def test_set_device_and_cuda_raise_without_a_gpu() -> None:
 
 
 def test_set_device_overrules_the_callers_choice() -> None:
-    """After `set_device(0)`, what the caller had made current is forgotten, and `.cuda()` goes to device 0."""
+    """After `set_device(0)` the choice of the caller is forgotten: `.cuda()` goes to device 0."""
     with simulated_cuda(devices=2):
         torch.cuda.set_device(1)
         assert torch.ones(2).cuda().device.index == 1
