@@ -1,0 +1,18 @@
+"""test_time_of_each_call: the host's clock, with a synchronize in each call; launches and waiting are in it."""
+
+import time
+
+import torch
+
+
+def time_gpu(fn, warmup, iters):
+    for _ in range(warmup):
+        fn()
+    torch.cuda.synchronize()
+    times = []
+    for _ in range(iters):
+        begin = time.perf_counter()
+        fn()
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - begin) * 1000)
+    return times
