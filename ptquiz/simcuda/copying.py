@@ -24,6 +24,8 @@ def transfer(
     """Accounts for a copy from `src` to `dst`; the values are there already. None: ordinary host memory."""
     here = CPU if source is None else source.device
     there = CPU if to is None else to.device
+    if dst.numel() == 0:
+        return
     if here < 0 and there < 0:
         _on_host(machine, dst, to, src, source)
     elif here < 0:
@@ -73,11 +75,25 @@ def _over_the_bus(
             machine.pinned.record_use(host.block, stream)
 
 
+def _in_one_piece(dst: Tensor, src: Tensor, host: Tensor) -> bool:
+    """Can the bytes of `host`, one of the two, go over the bus as they lie in memory?
+
+    Otherwise PyTorch gathers them in ordinary memory first, or scatters them from there.
+    """
+    if dst.shape == src.shape and host.is_contiguous():
+        return True
+    dense = 1 + sum((n - 1) * step for n, step in zip(src.shape, src.stride(), strict=True)) == src.numel()
+    return dense and dst.dtype == src.dtype and dst.shape == src.shape and dst.stride() == src.stride()
+
+
 def _upload(
     machine: Machine, dst: Tensor, to: Any, src: Tensor, source: State | None, non_blocking: bool
 ) -> None:
     """Waits unless `non_blocking`. Pageable memory is staged: its bytes are read before the call returns."""
     stream = machine.stream(to.device)
+    if source is not None and not _in_one_piece(dst, src, src):
+        read_by_host(machine, src, "")
+        source = None
     _over_the_bus(machine, "h2d", stream, source, _accesses(machine, dst, to, src, source), _nbytes(src))
     if not non_blocking:
         machine.host_wait(stream, "copy to device")
@@ -88,9 +104,13 @@ def _download(
 ) -> None:
     """Does not wait only if it is `non_blocking` and its destination pinned."""
     stream = machine.stream(source.device)
-    _over_the_bus(machine, "d2h", stream, to, _accesses(machine, dst, to, src, source), _nbytes(src))
-    if not non_blocking or to is None:
+    scattered = to is not None and not _in_one_piece(dst, src, dst)
+    target = None if scattered else to
+    _over_the_bus(machine, "d2h", stream, target, _accesses(machine, dst, target, src, source), _nbytes(src))
+    if not non_blocking or target is None or target.device != PINNED:
         machine.host_wait(stream, "copy to host")
+    if scattered:
+        _on_host(machine, dst, to, src, None)
 
 
 def _on_device(machine: Machine, dst: Tensor, to: Any, src: Tensor, source: Any) -> None:

@@ -197,3 +197,37 @@ def test_lines_are_the_users(machine: Machine) -> None:
     """An operation deep inside torch is reported at the line of this file that caused it."""
     torch.nn.Linear(3, 1, device="cuda")(torch.ones(2, 3, device="cuda")).sum().backward()
     assert {op.line.rpartition(":")[0] for op in machine.trace} == {__file__}
+
+
+def test_a_gap_in_the_host_memory_makes_the_copy_pageable() -> None:
+    """A pinned source that is not in one piece is gathered at once; such a destination waits."""
+    with simulated_cuda() as machine:
+        base = torch.ones(10, 10).pin_memory()
+        x = base[:, ::2].to("cuda", non_blocking=True)
+        base.zero_()
+        assert x.sum().item() == 50 and not machine.races
+        assert _copies(machine)[0] == ("h2d", 0, False)
+        machine.waits.clear()
+        base[:, ::2].copy_(x, non_blocking=True)
+        assert _reasons(machine) == ["copy to host"] and base.sum().item() == 50 and not machine.races
+
+
+@pytest.mark.parametrize(
+    "view", [lambda t: t.t(), lambda t: t[2:], lambda t: t.view(4, 25), lambda t: t[None, 3]]
+)
+def test_a_view_in_one_piece_stays_asynchronous(
+    machine: Machine, view: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """Transposed, sliced and reshaped pinned memory goes over the bus as it is."""
+    host = view(torch.arange(100.0).view(10, 10).pin_memory())
+    x = host.to("cuda", non_blocking=True)
+    back = x.to("cpu", non_blocking=True)
+    assert not machine.waits and all(op.pinned for op in machine.trace if op.kind == "copy")
+    torch.cuda.synchronize()
+    assert torch.equal(back, host)
+
+
+def test_copies_of_nothing(machine: Machine) -> None:
+    """An empty tensor is not copied and not waited for."""
+    x = torch.empty(0, 3).cuda()
+    assert x.is_cuda and x.cpu().shape == (0, 3) and not machine.trace and not machine.waits

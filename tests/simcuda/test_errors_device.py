@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ptquiz.simcuda import Machine
+from ptquiz.simcuda import Machine, simulated_cuda
 
 MIXED = r"Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"
 
@@ -92,23 +92,23 @@ def test_devices_that_are_not_there(machine: Machine) -> None:
         torch.ones(1, device="gpu")
 
 
-def test_out_of_memory(machine: Machine) -> None:
+def test_out_of_memory() -> None:
     """OutOfMemoryError in PyTorch's words; what fails takes nothing, and the host's memory is not filled."""
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated()
-    with pytest.raises(
-        torch.OutOfMemoryError, match=r"CUDA out of memory. Tried to allocate 80.00 GiB. GPU 0"
-    ):
-        torch.zeros(20 << 30, device="cuda")
-    with pytest.raises(torch.cuda.OutOfMemoryError):
-        torch.empty(1 << 40, device="cuda", dtype=torch.uint8)
-    x = torch.empty(600 << 20, dtype=torch.uint8, device="cuda")
-    with pytest.raises(torch.OutOfMemoryError):
-        x.clone()
-    with pytest.raises(torch.OutOfMemoryError):
-        torch.empty(600 << 20, dtype=torch.uint8).cuda()
-    del x
-    assert torch.cuda.memory_allocated() == before
+    with simulated_cuda(memory="64MiB"):
+        with pytest.raises(
+            torch.OutOfMemoryError, match=r"CUDA out of memory. Tried to allocate 80.00 GiB. GPU 0"
+        ):
+            torch.zeros(20 << 30, device="cuda")
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            torch.empty(1 << 40, device="cuda", dtype=torch.uint8)
+        x = torch.empty(40 << 20, dtype=torch.uint8, device="cuda")
+        with pytest.raises(torch.OutOfMemoryError):
+            x.clone()
+        with pytest.raises(torch.OutOfMemoryError):
+            torch.empty(40 << 20, dtype=torch.uint8).cuda()
+        assert torch.cuda.memory_allocated() == 40 << 20
+        del x
+        assert torch.cuda.memory_allocated() == 0
     assert issubclass(torch.OutOfMemoryError, RuntimeError)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ class DeviceProperties:
         self.memory_bus_width = 5120
         self.gcnArchName = self.name
         self.pci_bus_id, self.pci_device_id, self.pci_domain_id = index + 1, 0, 0
-        self.uuid = f"00000000-0000-0000-0000-{index:012d}"
+        self.uuid = uuid.UUID(int=index)
 
     def __repr__(self) -> str:
         return (

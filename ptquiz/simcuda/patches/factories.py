@@ -131,7 +131,8 @@ def _beside(machine: Machine, original: Any) -> Callable[..., Any]:
             if found is None:
                 return original(*args, **kwargs)
             place, kwargs["device"] = found, HOST
-        return _pinned(machine, _placed(machine, place, original, args, kwargs), pin, place)
+        out = _arrive(machine, _placed(machine, place, original, args, kwargs), place, None)
+        return _pinned(machine, out, pin, place)
 
     return beside
 

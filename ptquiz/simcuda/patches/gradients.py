@@ -37,9 +37,9 @@ def _assignment(patcher: Patcher) -> None:
 def _misplaced(grad: torch.device, tensor: torch.device) -> RuntimeError:
     if grad.type == tensor.type:
         return RuntimeError(
-            f"attempting to assign a gradient located on device with index '{grad.index}' to a tensor located "
-            f"on device with index '{tensor.index}'. Please ensure that the gradient and the tensor are on the "
-            "same device"
+            f"attempting to assign a gradient located on device with index '{grad.index}' to a tensor "
+            f"located on device with index '{tensor.index}'. Please ensure that the gradient and the tensor "
+            "are on the same device"
         )
     return RuntimeError(
         f"attempting to assign a gradient with device type '{grad.type}' to a tensor with device type "

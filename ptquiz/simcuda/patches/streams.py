@@ -194,8 +194,8 @@ class Event:
 
     @property
     def device(self) -> torch.device | None:
-        """Where it was recorded."""
-        return torch.device("cuda", self._index if self._index is not None else _machine.tls.device)
+        """Where it was recorded; None before."""
+        return None if self._index is None else torch.device("cuda", self._index)
 
     @property
     def cuda_event(self) -> int:

@@ -25,7 +25,8 @@ class _OldType(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, Tensor) and instance.is_cuda and instance.dtype is cls.dtype
 
-    def __call__(cls, *args: Any, device: Any = "cuda", **kwargs: Any) -> Any:
+    def __call__(cls, *args: Any, device: Any = None, **kwargs: Any) -> Any:
+        device = "cuda" if device is None else device
         if not args:
             return torch.empty(0, dtype=cls.dtype, device=device)
         if isinstance(args[0], (int, torch.Size)):
