@@ -183,7 +183,7 @@ def test_no_wait_between_calls(submission, draw, gpu):
         claims.that(
             host.begin_ms < before.end_ms,
             (
-                f"the host launches timed call {i - warmup} while the GPU still works on call {i - warmup - 1}",
+                f"timed call {i - warmup} is launched while the GPU still works on call {i - warmup - 1}",
                 f"GPU 还在执行第 {i - warmup - 1} 次计时调用时，主机就发起第 {i - warmup} 次",
             ),
             (
