@@ -212,4 +212,5 @@ def _end_worker() -> None:
     global early
     if early is not None:
         early.kill()
+        early.close()
         early = None

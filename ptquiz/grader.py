@@ -299,11 +299,10 @@ class WarmWorker:
             worker.order(KILL)
 
     def kill(self) -> None:
-        """End the worker at once, whatever it does."""
-        worker, self._worker = self._worker, None
+        """End the worker at once, from any thread; what is open stays open until `close`."""
+        worker = self._worker
         if worker is not None:
             worker.kill()
-            worker.close()
 
     @contextlib.contextmanager
     def lent(self, needs: Iterable[str] = ()) -> Any:
