@@ -49,13 +49,14 @@ def _misplaced(grad: torch.device, tensor: torch.device) -> RuntimeError:
 
 def _custom_functions(patcher: Patcher) -> None:
     forward = vars(torch.autograd.Function)["apply"]
-    backward = BackwardCFunction.apply
+    backward: Any = BackwardCFunction.apply
+    node_type: Any = BackwardCFunction
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         out = forward.__get__(None, cls)(*args, **kwargs)
         first = out[0] if isinstance(out, tuple) and out else out
         node = first.grad_fn if isinstance(first, Tensor) else None
-        if isinstance(node, BackwardCFunction) and not hasattr(node, _INPUTS):
+        if isinstance(node, node_type) and not hasattr(node, _INPUTS):
             setattr(node, _INPUTS, tuple(a.device if isinstance(a, Tensor) else None for a in args))
         return out
 

@@ -279,6 +279,7 @@ def _install_refusals(patcher: Patcher) -> None:
         patcher,
         _cuda_record_memory_history=record_history,
         _cuda_record_memory_history_legacy=record_history,
+        _cuda_getAllocatorBackend=lambda: "native",
         _cuda_isHistoryEnabled=lambda: False,
         _cuda_allocationTraceback=lambda address: None,
         _cuda_memoryMetadataSupported=lambda: False,
