@@ -85,7 +85,16 @@ def overlap(a: Footprint, b: Footprint) -> bool:
         return True
     if len(a) == 4 and len(b) == 4 and a[3][1] == b[3][1]:
         return _combs_meet(a, b)
+    if len(a) + len(b) == 6 and len(a) != len(b):
+        return _comb_meets_range(a, b) if len(a) == 4 else _comb_meets_range(b, a)
     return _search(a, b)
+
+
+def _comb_meets_range(comb: Footprint, plain: Footprint) -> bool:
+    """Does the first run that ends behind the beginning of `plain` begin in front of its end?"""
+    low, _, run, (count, step) = comb
+    first = max(0, (plain[0] - low - run) // step + 1)
+    return bool(first < count and low + first * step < plain[1])
 
 
 def _combs_meet(a: Footprint, b: Footprint) -> bool:
