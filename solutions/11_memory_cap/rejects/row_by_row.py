@@ -1,0 +1,26 @@
+"""test_halves: goes row by row at the first failure."""
+
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def memory_cap(fraction, device=None):
+    index = device if isinstance(device, int) else torch.device(device or "cuda").index
+    index = torch.cuda.current_device() if index is None else index
+    before = torch.cuda.get_per_process_memory_fraction(index)
+    torch.cuda.set_per_process_memory_fraction(fraction, index)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(before, index)
+
+
+def run_with_oom_fallback(fn, batch, min_chunk):
+    try:
+        return fn(batch)
+    except torch.OutOfMemoryError:
+        if len(batch) <= min_chunk:
+            raise
+    return torch.cat([fn(row) for row in batch.split(1)])
