@@ -612,6 +612,58 @@ def data_parallel_scatters_and_gathers(right: bool) -> None:
     assert model.module[0].weight.grad.sum().item()
 
 
+@idiom
+def tiles_of_a_matrix_on_four_streams(right: bool) -> None:
+    main, matrix = torch.cuda.current_stream(), cuda(8, 8)
+    streams = [torch.cuda.Stream() for _ in range(4)]
+    for s in streams:
+        s.wait_stream(main)
+    for k, s in enumerate(streams):
+        with torch.cuda.stream(s):
+            matrix.view(2, 4, 2, 4)[k // 2, :, k % 2 if right else 0].t().add_(k)
+    for s in streams:
+        main.wait_stream(s)
+    matrix.sum().item()
+
+
+@idiom
+def results_are_written_to_out(right: bool) -> None:
+    x, a, b = cuda(64), torch.cuda.Stream(), torch.cuda.Stream()
+    low, high = torch.empty(64, device="cuda"), torch.empty(64, device="cuda")
+    torch.cuda.synchronize()
+    with torch.cuda.stream(a):
+        torch.add(x, 1, out=low)
+    with torch.cuda.stream(b):
+        torch.mul(x, 2, out=high if right else low)
+    torch.cuda.synchronize()
+
+
+@idiom
+def a_blocking_copy_waits_for_the_current_stream_only(right: bool) -> None:
+    s, out = torch.cuda.Stream(), torch.empty(100)
+    with torch.cuda.stream(s):
+        x = cuda(100)
+        if right:
+            out.copy_(x)
+    if not right:
+        out.copy_(x)
+    torch.cuda.synchronize()
+
+
+@idiom
+def weights_are_updated_after_the_evaluation_on_another_stream(right: bool) -> None:
+    main, s, net = torch.cuda.current_stream(), torch.cuda.Stream(), torch.nn.Linear(4, 4).cuda()
+    s.wait_stream(main)
+    with torch.cuda.stream(s), torch.no_grad():
+        net(cuda(2, 4))
+    if right:
+        main.wait_stream(s)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.sub_(0.1)
+    torch.cuda.synchronize()
+
+
 @pytest.mark.parametrize("name", IDIOMS)
 def test_right_code_raises_no_alarm(name):
     """The idiom as it should be is free of races."""
