@@ -75,8 +75,9 @@ class Keys:
         self._restore()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        # here again after `fg`
+        # here again after `fg`, or at once where no shell could continue it and the kernel does not stop it
         signal.signal(signal.SIGTSTP, self._stop)
+        self._listen()
 
     def _continue(self, number: int, frame: FrameType | None) -> None:
         self._listen()

@@ -60,8 +60,14 @@ def run(s: Session, exercise: Exercise, path: Path, device: str = "sim") -> int:
     with WarmWorker() as warm:
         warm.start(needed(exercise, device))
         keys = Keys(lambda key: events.put(Pressed(key)), lambda: events.put(Resumed()))
-        with keys, contextlib.closing(Watch(s, exercise, path, device, warm, events, keys.there)) as watch:
-            return watch.run()
+        try:
+            with (
+                keys,
+                contextlib.closing(Watch(s, exercise, path, device, warm, events, keys.there)) as watch,
+            ):
+                return watch.run()
+        finally:
+            warm.kill()  # nothing of it is needed, and closing would wait for its imports
 
 
 class Watch:
