@@ -254,8 +254,8 @@ def test_dependencies_are_kept(submission, draw, gpu):
                 claims.that(
                     first.begin_ms >= last.end_ms,
                     (
-                        f"n_streams={n_streams}: {name!r} needs {needed!r}, begins after {_at(seen, last.end_ms)}",
-                        f"n_streams={n_streams}：{name!r} 依赖 {needed!r}，{_at(seen, last.end_ms)} 后开始",
+                        f"{name!r} needs {needed!r} and begins after {_at(seen, last.end_ms)}",
+                        f"{name!r} 依赖 {needed!r}，在 {_at(seen, last.end_ms)} 之后开始",
                     ),
                     (
                         f"it begins at {_at(seen, first.begin_ms)}",
@@ -463,8 +463,8 @@ def test_memory(submission, draw, gpu):
             gpu.settle()
             seen.no_race(
                 (
-                    "the caller dropped the results while other streams still read them, and the next tensors on"
-                    " your streams got that memory. Which streams does the allocator know of?",
+                    "the caller dropped the results while other streams still read them, and the next tensors"
+                    " on your streams got that memory. Which streams does the allocator know of?",
                     "别的流还在读结果，调用者就已丢弃，你的流上的下一批张量拿到了同一块显存。"
                     "分配器知道哪些流在用它？",
                 )
