@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import queue
 import sys
@@ -21,8 +22,8 @@ from ptquiz.report import Report
 from ptquiz.session import Session
 from ptquiz.terminal import Keys
 
-STEP_MS = 8  # a save is passed on when nothing has happened for so long …
-DEBOUNCE_MS = 40  # … or after so long
+STEP_MS = 5  # a save is passed on when nothing has happened for so long …
+DEBOUNCE_MS = 30  # … or after so long
 TICK_SECONDS = 1.0
 CANCEL_SECONDS = 0.03
 
@@ -57,6 +58,7 @@ Stamp = tuple[int, int, int]
 def run(s: Session, exercise: Exercise, path: Path, device: str = "sim") -> int:
     """Watch until `q`, Ctrl-C or a signal."""
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    gc.enable()
     with WarmWorker() as warm:
         warm.start(needed(exercise, device))
         keys = Keys(lambda key: events.put(Pressed(key)), lambda: events.put(Resumed()))
