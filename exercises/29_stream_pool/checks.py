@@ -333,8 +333,8 @@ def test_result_waits_for_nothing_else(submission, draw, gpu):
             claims.that(
                 after.begin_ms < ends,
                 (
-                    f"n_streams={n_streams}: after result() of a task of 2 ms, the current stream does not wait"
-                    " for later tasks of 50 ms",
+                    f"n_streams={n_streams}: after result() of a task of 2 ms, later tasks of 50 ms"
+                    " are not waited for",
                     f"n_streams={n_streams}：取得 2 ms 任务的结果之后，不等后来的 50 ms 任务",
                 ),
                 (f"it goes on at {_at(seen, after.begin_ms)}", f"它到 {_at(seen, after.begin_ms)} 才继续"),

@@ -1,0 +1,50 @@
+"""test_batches: nested containers are passed on as they are."""
+
+import torch
+
+
+def walk(batch, do):
+    if isinstance(batch, torch.Tensor):
+        return do(batch)
+    if isinstance(batch, dict):
+        return {key: walk(value, do) for key, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(walk(value, do) for value in batch)
+    return batch
+
+
+class DevicePrefetcher:
+    def __init__(self, source, device):
+        self.source, self.device = source, device
+        self.stream = torch.cuda.Stream(device)
+
+    def __iter__(self):
+        self.iterator, self.batch, self.error = iter(self.source), None, None
+        self.preload()
+        return self
+
+    def preload(self):
+        self.batch = None
+        try:
+            host = next(self.iterator)
+        except Exception as error:
+            self.error = error
+            return
+        with torch.cuda.stream(self.stream):
+            if isinstance(host, (list, tuple)):
+                host = type(host)(t.to(self.device, non_blocking=True) if torch.is_tensor(t) else t for t in host)
+            elif isinstance(host, dict):
+                host = {k: t.to(self.device, non_blocking=True) if torch.is_tensor(t) else t for k, t in host.items()}
+            else:
+                host = host.to(self.device, non_blocking=True)
+            self.batch = (host,)
+
+    def __next__(self):
+        if self.error is not None:
+            raise self.error
+        current = torch.cuda.current_stream()
+        current.wait_stream(self.stream)
+        (batch,) = self.batch
+        walk(batch, lambda t: t.record_stream(current))
+        self.preload()
+        return batch

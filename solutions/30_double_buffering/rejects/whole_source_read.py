@@ -1,0 +1,58 @@
+"""test_drawn_as_needed: the whole source is read into a list first."""
+
+import torch
+
+
+def walk(batch, do):
+    if isinstance(batch, torch.Tensor):
+        return do(batch)
+    if isinstance(batch, dict):
+        return {key: walk(value, do) for key, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(walk(value, do) for value in batch)
+    return batch
+
+
+class DevicePrefetcher:
+    def __init__(self, source, device):
+        self.source, self.device = source, device
+        self.stream = torch.cuda.Stream(device)
+
+    def __iter__(self):
+        self.iterator, self.batch, self.error = iter(self._all()), None, None
+        self.preload()
+        return self
+
+    def _all(self):
+        batches = []
+        try:
+            for batch in self.source:
+                batches.append(batch)
+        except Exception as error:
+            return self._then(batches, error)
+        return batches
+
+    @staticmethod
+    def _then(batches, error):
+        yield from batches
+        raise error
+
+    def preload(self):
+        self.batch = None
+        try:
+            host = next(self.iterator)
+        except Exception as error:
+            self.error = error
+            return
+        with torch.cuda.stream(self.stream):
+            self.batch = (walk(host, lambda t: t.to(self.device, non_blocking=True)),)
+
+    def __next__(self):
+        if self.error is not None:
+            raise self.error
+        current = torch.cuda.current_stream()
+        current.wait_stream(self.stream)
+        (batch,) = self.batch
+        walk(batch, lambda t: t.record_stream(current))
+        self.preload()
+        return batch
