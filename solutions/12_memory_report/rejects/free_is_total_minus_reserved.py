@@ -1,0 +1,10 @@
+"""test_driver: forgets that other processes use the device."""
+
+import torch
+
+
+def memory_report(device=None):
+    free, total = torch.cuda.mem_get_info(device)
+    allocated = torch.cuda.memory_allocated(device)
+    reserved = torch.cuda.memory_reserved(device)
+    return {"free": total - reserved, "total": total, "allocated": allocated, "reserved": reserved, "cached": reserved - allocated}

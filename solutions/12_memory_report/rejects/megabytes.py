@@ -1,0 +1,11 @@
+"""test_keys: megabytes as floats."""
+
+import torch
+
+
+def memory_report(device=None):
+    free, total = torch.cuda.mem_get_info(device)
+    allocated = torch.cuda.memory_allocated(device)
+    reserved = torch.cuda.memory_reserved(device)
+    report = {"free": free, "total": total, "allocated": allocated, "reserved": reserved, "cached": reserved - allocated}
+    return {key: value / 2**20 for key, value in report.items()}
