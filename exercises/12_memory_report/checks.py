@@ -130,7 +130,7 @@ def test_allocator(submission, draw, gpu):
                 ("with live tensors and a cache", "既有活着的张量又有缓存时"),
                 ["allocated", "reserved", "cached"],
                 (
-                    "allocated is what tensors hold now, reserved all that the allocator has; the rest is cached",
+                    "allocated: held by tensors now; reserved: all that the allocator has; cached: the rest",
                     "allocated 是张量现在占的，reserved 是分配器手里的全部，cached 是两者之差",
                 ),
             )
