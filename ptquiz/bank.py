@@ -253,27 +253,27 @@ class Bank:
 
     def _crossed(self) -> list[BankError]:
         """What no folder can see alone: a number used twice, `after` without an end or a target."""
-        from ptquiz import schema
-
         found, by_number = [], {e.number: e for e in self.exercises}
         for e in self.exercises:
             if by_number[e.number] is not e:
                 found.append(
-                    schema.at(
-                        e.folder / "exercise.yaml", "number", f"number {e.number} is taken", "Renumber."
-                    )
+                    _at(e.folder / "exercise.yaml", "number", f"number {e.number} is taken", "Renumber.")
                 )
             for other in e.after:
                 if other not in by_number and not any(n.startswith(f"{other:02}_") for n in self._folders):
                     says = f"after: there is no exercise {other}"
-                    found.append(
-                        schema.at(e.folder / "exercise.yaml", "after", says, "Name one that exists.")
-                    )
+                    found.append(_at(e.folder / "exercise.yaml", "after", says, "Name one that exists."))
         if circle := _circle({n: e.after for n, e in by_number.items()}):
             says = "after goes in a circle: " + " → ".join(map(str, circle))
             path = by_number[circle[0]].folder / "exercise.yaml"
-            found.append(schema.at(path, "after", says, "Remove one of them."))
+            found.append(_at(path, "after", says, "Remove one of them."))
         return found
+
+
+def _at(path: Path, field: str, says: str, remedy: str) -> BankError:
+    from ptquiz import schema  # only where something is wrong: it imports YAML
+
+    return schema.at(path, field, says, remedy)
 
 
 def _circle(after: dict[int, tuple[int, ...]]) -> list[int]:
