@@ -72,7 +72,8 @@ def _uncovered(cls: type, label: str, known: frozenset[str]) -> list[str]:
     found = []
     for name in set(vars(cls)) - known:
         inherited = getattr(cls.__base__, name, None)
-        if inherited is not None and not _allowed(name, inherited, vars(cls)[name]):
+        hides = isinstance(inherited, _GUARDED) or callable(inherited)  # copy keeps a list, `__slotnames__`
+        if hides and not _allowed(name, inherited, vars(cls)[name]):
             found.append(f"{label}.{name}")
             delattr(cls, name)
     return found
