@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -267,6 +269,18 @@ def test_a_second_reading_parses_nothing_and_is_equal(warm: Path, monkeypatch: p
     for file in warm.iterdir():
         file.unlink()
     assert load_bank().exercises == first.exercises and len(seen) == 3
+
+
+def test_a_cached_listing_imports_neither_yaml_nor_schemas(warm: Path) -> None:
+    """Half of the time of `list` would be theirs."""
+    look = (
+        "import sys; from ptquiz import cache; from ptquiz.entry import main;"
+        " main(['list']); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert not {"yaml", "msgspec", "ptquiz.schema"} & set(done.stderr.split())
 
 
 def test_a_changed_card_is_read_again(warm: Path, bank_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
