@@ -30,6 +30,7 @@ from ptquiz.worker import processes
 from ptquiz.worker.wire import KILL, TRACE, Check, Ended, Hello, Reader, Request, Started, encode_line
 
 START_SECONDS = 180.0  # importing torch from a cold disk on a busy machine
+TRACE_FILE = "trace.json"
 SHOWN_OUTPUT = 16_000
 MOST_PROCESSES = 100
 _TICK = 0.05
@@ -63,12 +64,23 @@ def grade(
             worker = stack.enter_context(warm.lent(needs))
         request = _request(exercise, path, folder, seed, device, lang, timeline, trace)
         evidence = Grading(worker, request, exercise).watch()
+        if trace is not None:
+            _keep_trace(folder / TRACE_FILE, trace)
     return judge(exercise, evidence, path, _device(exercise, device), seed, lang)
 
 
 def needed(exercise: Exercise, device: str = "sim") -> tuple[str, ...]:
     """What the worker imports ahead for this exercise, besides torch and pytest."""
-    return (*exercise.needs, *(("gpu",) if exercise.device == "gpu" else ()))
+    return (*exercise.needs, *(("gpu",) if exercise.device == "gpu" else ()), *_wanted(exercise))
+
+
+def _wanted(exercise: Exercise) -> tuple[str, ...]:
+    """An optimizer's first step imports torch._dynamo; a warm worker has it before the fork."""
+    try:
+        sources = exercise.checks_file.read_bytes() + exercise.stub.read_bytes()
+    except OSError:
+        return ()
+    return ("optim",) if b"optim" in sources or b"SGD" in sources else ()
 
 
 def _located(submission: Path) -> Path:
@@ -110,9 +122,25 @@ def _request(
         devices=exercise.sim.devices,
         memory=exercise.sim.memory,
         timeline=timeline,
-        trace="" if trace is None else str(trace.resolve()),
+        trace="" if trace is None else str(folder / TRACE_FILE),
         needs=exercise.needs,
     )
+
+
+def _keep_trace(written: Path, wanted: Path) -> None:
+    """Copy the trace that the worker wrote, if it came so far; raises UsageError where it cannot be put."""
+    if written.is_symlink() or not written.is_file():
+        return
+    try:
+        shutil.copyfile(written, wanted)
+    except OSError as error:
+        raise UsageError(
+            (
+                f"The trace cannot be written to {wanted}: {error.strerror}",
+                f"无法写入 {wanted}：{error.strerror}",
+            ),
+            ("Give a path that can be written.", "请给出可以写入的路径。"),
+        ) from None
 
 
 def _remove(folder: Path) -> None:

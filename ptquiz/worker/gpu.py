@@ -205,12 +205,10 @@ class Simulated:
 
     def _timeline(self, name: str) -> str:
         """The check's operations as text; the whole trace goes to the file that was asked for."""
-        try:
-            from ptquiz.simcuda import timeline
-        except ImportError:
-            return ""
+        from ptquiz.simcuda import timeline
+
         ops, waits, races = self.machine.since(self._began)
-        text = str(timeline.render(ops, waits, races))
+        text = str(timeline.render(ops, waits, races, self._request.language))
         return f"{name}\n{self._shortened(text)}" if text.strip() else ""
 
     def export(self) -> None:
@@ -218,7 +216,9 @@ class Simulated:
         if self._request.trace:
             from ptquiz.simcuda import chrome
 
-            chrome.write(Path(self._request.trace), self.machine.trace, self.machine.waits)
+            chrome.write(
+                Path(self._request.trace), self.machine.trace, self.machine.waits, self.machine.races
+            )
 
     # words
 

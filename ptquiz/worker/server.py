@@ -51,13 +51,13 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
     sys.dont_write_bytecode = True
     name = "torch"
     try:
-        for name in ("torch", "pytest", *(n for n in needs if n != "gpu")):
+        for name in ("torch", "pytest", *(n for n in needs if n not in ("gpu", "optim"))):
             import_module(name)
         import_module("ptquiz.worker.session").import_pytest()
         if "gpu" in needs:
             import_module("ptquiz.worker.gpu")
         if warm:
-            for name in LAZY:
+            for name in (*LAZY, *(("torch._dynamo",) if "optim" in needs else ())):
                 import_module(name)
     except Exception as error:
         return Hello(ready=False, missing=name, error=f"{type(error).__name__}: {error}")
