@@ -1,21 +1,16 @@
-"""Exercise 14: one allocation, many typed views of it."""
-
 import torch
+from torch import Tensor
+
+ALIGNMENT = 256  # bytes
 
 
-def reserve(nbytes: int, device: torch.device | str | int) -> torch.Tensor:
-    """A workspace of exactly `nbytes` bytes (at least 1) on `device`: uint8, one dimension, one allocation."""
-    # TODO: one request to the allocator
+def reserve(nbytes: int, device: torch.device | str | int) -> Tensor:
+    """A workspace: uint8, shape (nbytes,), on device, from one allocation."""
+    # TODO
     raise NotImplementedError
 
 
-def carve(
-    workspace: torch.Tensor, specs: list[tuple[tuple[int, ...], torch.dtype]]
-) -> list[torch.Tensor]:
-    """One contiguous view of the workspace for each (shape, dtype), in order; nothing is allocated or copied.
-
-    The first begins at the workspace's first byte, each other one at the first multiple of 256 bytes after the end of
-    the one before. ValueError, before anything is handed out, where the workspace is too small.
-    """
-    # TODO: find all places first, then make the views
+def carve(workspace: Tensor, specs: list[tuple[tuple[int, ...], torch.dtype]]) -> list[Tensor]:
+    """Aligned, disjoint views of workspace, one for each (shape, dtype); ValueError if they do not fit."""
+    # TODO: lay the pieces out, then cut them
     raise NotImplementedError

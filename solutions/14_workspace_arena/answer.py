@@ -1,31 +1,38 @@
-"""Exercise 14, reference answer."""
+"""One allocation on the device, cut into aligned typed views."""
 
 import math
 
 import torch
+from torch import Tensor
 
 ALIGNMENT = 256  # bytes
 
 
-def reserve(nbytes: int, device: torch.device | str | int) -> torch.Tensor:
-    """A workspace of exactly `nbytes` bytes (at least 1) on `device`: uint8, one dimension, one allocation."""
+def reserve(nbytes: int, device: torch.device | str | int) -> Tensor:
+    # uint8: one byte an element. empty: nothing is written, so nothing runs on the device.
     return torch.empty(nbytes, dtype=torch.uint8, device=device)
 
 
-def carve(
-    workspace: torch.Tensor, specs: list[tuple[tuple[int, ...], torch.dtype]]
-) -> list[torch.Tensor]:
-    """One contiguous view of the workspace for each (shape, dtype), in order; nothing is allocated or copied."""
-    places = []
-    end = 0
+def carve(workspace: Tensor, specs: list[tuple[tuple[int, ...], torch.dtype]]) -> list[Tensor]:
+    base = workspace.data_ptr()
+    spans, end = [], 0  # byte offsets in the workspace
     for shape, dtype in specs:
-        begin = (end + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-        end = begin + math.prod(shape) * dtype.itemsize
-        places.append((begin, end))
-    if end > workspace.numel():  # the last view ends last
-        raise ValueError(f"these views need {end} bytes, the workspace has {workspace.numel()}")
-    # A slice of bytes, read as another dtype: `view` never copies, `.to(dtype)` would.
+        size = math.prod(shape) * dtype.itemsize
+        # The address decides, since the workspace itself may begin anywhere. Empty pieces stay put.
+        begin = _round_up(base + end) - base if size else 0
+        spans.append((begin, begin + size))
+        end = max(end, begin + size)
+    # All is laid out before the first view is made: a failure hands out nothing.
+    if end > workspace.numel():
+        raise ValueError(f"{end} bytes are needed, the workspace has {workspace.numel()}")
     return [
-        workspace[begin:end].view(dtype).view(shape)
-        for (begin, end), (shape, dtype) in zip(places, specs, strict=True)
+        # view(dtype) reinterprets the bytes; the address is aligned, so it is for every dtype.
+        workspace[begin:stop].view(dtype).view(shape)
+        if stop > begin
+        else workspace.new_empty(shape, dtype=dtype)
+        for (begin, stop), (shape, dtype) in zip(spans, specs, strict=True)
     ]
+
+
+def _round_up(address: int) -> int:
+    return -(-address // ALIGNMENT) * ALIGNMENT
