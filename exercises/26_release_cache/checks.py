@@ -1,12 +1,249 @@
-"""Hidden checks of exercise 26."""
+"""Checks of exercise 26: what goes back to the driver."""
+
+import gc
 
 import torch
+from torch import nn
 
 from ptquiz.worker import claims
 
+MIB = 1 << 20
 
-def test_removes(submission, draw, gpu):
-    """Exactly the named entries are gone."""
-    holder = {name: torch.zeros(5, device="cuda") for name in "abc"}
-    claims.instance(submission.release(holder, ["b"], "cuda"), int, 'release(holder, ["b"], "cuda")')
-    claims.same(list(holder), ["a", "c"], "list(holder)")
+
+def _mib(count, device="cuda"):
+    """A tensor of that many MiB; above 10 MiB it has a segment of its own."""
+    return torch.ones(count * MIB, dtype=torch.uint8, device=device)
+
+
+def _fresh():
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
+def _release(submission, holder, names, device="cuda"):
+    """Call release and compare what it returns with what happened."""
+    before = torch.cuda.memory_reserved(device)
+    came = submission.release(holder, names, device)
+    fallen = before - torch.cuda.memory_reserved(device)
+    what = f"release(holder, {names!r}, {device!r})"
+    claims.instance(came, int, what)
+    claims.that(
+        came == fallen,
+        (
+            f"{what} == {fallen}, the fall of memory_reserved",
+            f"{what} == {fallen}，即 memory_reserved 的下降量",
+        ),
+        f"{came}",
+        ("measure before and after; do not add up sizes", "前后各测一次，不要累加大小"),
+    )
+    return came
+
+
+def test_drops(submission, draw, gpu):
+    """The named entries are dropped and nothing else."""
+    for names in (["a"], ["c", "a"], [], ["b", "b", "c"], ["a", "b", "c", "d"]):
+        _fresh()
+        values = {name: _mib(draw.integer(1, 3)) for name in "abcd"}
+        holder, left = dict(values), [name for name in "abcd" if name not in names]
+        kept = {name: values[name] for name in left}
+        del values
+        came = submission.release(holder, names, "cuda")
+        what = f"release(holder, {names!r}, 'cuda')"
+        claims.instance(came, int, what)
+        claims.same(list(holder), left, (f"the keys of holder after {what}", f"{what} 之后 holder 的键"))
+        same = all(holder[name] is kept[name] for name in left)
+        claims.that(
+            same,
+            ("the other entries are the same objects", "其余各项还是原来的对象"),
+            ("other objects", "换了对象"),
+        )
+    holder = {"text": "no tensor", "list": [_mib(1)], "model": nn.Linear(3, 2).to("cuda"), 7: _mib(1)}
+    submission.release(holder, ["text", "list", "model", 7], 0)
+    claims.same(holder, {}, ("holder after all was dropped", "全部丢弃之后的 holder"))
+
+
+def test_unknown_name(submission, gpu):
+    """An unknown name raises before anything is dropped."""
+    for names in (["a", "nobody"], ["nobody", "a"], ["a", "b", "nobody", "a"]):
+        holder = {"a": _mib(2), "b": _mib(2)}
+        what = f"release(holder, {names!r}, 'cuda')"
+        claims.raises(KeyError, lambda h=holder, n=names: submission.release(h, n, "cuda"), what)
+        claims.same(
+            list(holder),
+            ["a", "b"],
+            ("the keys of holder after the KeyError", "抛出 KeyError 之后 holder 的键"),
+        )
+
+
+def test_number(submission, draw, gpu):
+    """The number is the fall in reserved memory."""
+    for _ in range(3):
+        _fresh()
+        sizes = [draw.integer(11, 20) for _ in range(3)]
+        holder = {f"t{i}": _mib(size) for i, size in enumerate(sizes)}
+        came = _release(submission, holder, ["t0", "t2"])
+        at_least = (sizes[0] + sizes[2]) * MIB
+        claims.that(
+            came >= at_least,
+            (
+                f"at least the {at_least} bytes of the two tensors go back",
+                f"至少归还这两个张量的 {at_least} 字节",
+            ),
+            f"{came}",
+            (
+                "drop first, then empty the cache; and keep no reference of your own",
+                "先丢弃再清空缓存，自己也不要留引用",
+            ),
+        )
+        came = _release(submission, holder, ["t1"])
+        claims.that(
+            came >= sizes[1] * MIB,
+            (f"a single tensor of {sizes[1]} MiB goes back", f"单个 {sizes[1]} MiB 的张量会归还"),
+            f"{came}",
+            ("does a variable of yours still hold it?", "你的某个变量是不是还引用着它？"),
+        )
+
+
+def test_all_goes_back(submission, draw, gpu):
+    """All that nobody uses goes back."""
+    _fresh()
+    cached = [_mib(draw.integer(11, 15)) for _ in range(2)]
+    small = torch.ones(100, device="cuda")
+    del cached, small
+    came = _release(submission, {}, [])
+    claims.that(came > 22 * MIB, ("what was cached before goes back too", "之前缓存着的也归还"), f"{came}")
+    model = nn.Linear(4000, 1000, device="cuda")
+    model(torch.ones(3, 4000, device="cuda")).sum().backward()
+    holder = {"model": model, "many": [_mib(11), {"deep": _mib(12)}]}
+    del model
+    _release(submission, holder, ["many", "model"])
+    left = torch.cuda.memory_reserved()
+    claims.same(
+        left, 0, ("memory_reserved() when nothing is alive", "没有任何存活对象时的 memory_reserved()")
+    )
+
+
+def test_still_referenced(submission, draw, gpu):
+    """Memory kept alive by others does not count."""
+    look = (
+        "report what the driver got, not the size of what was dropped",
+        "报告驱动收回了多少，而不是丢弃了多大",
+    )
+    _fresh()
+    holder = {
+        "base": _mib(12),
+        "other": _mib(13),
+        "parameter": nn.Parameter(torch.ones(3 * MIB, device="cuda")),
+    }
+    (holder["parameter"] * 2).sum().backward()
+    view, gradient = holder["base"][100:200], holder["parameter"].grad
+    _fresh()  # backward has left small temporaries in the cache
+    for names, least, most, why in (
+        (["base"], 0, 0, ("a view of it is alive", "它的视图还活着")),
+        (["parameter"], 12 * MIB, 20 * MIB, ("its gradient is alive", "它的梯度还活着")),
+        (["other"], 13 * MIB, 14 * MIB, ("nobody else holds it", "没有别人引用它")),
+    ):
+        came = _release(submission, holder, names)
+        claims.that(
+            least <= came <= most,
+            (
+                f"release of {names[0]!r} returns {least} to {most} bytes: {why[0]}",
+                f"释放 {names[0]!r} 返回 {least} 到 {most} 字节：{why[1]}",
+            ),
+            f"{came}",
+            look,
+        )
+    claims.that(
+        bool((view == 1).all()) and bool((gradient == 2).all()),
+        ("the view and the gradient keep their values", "视图和梯度的值不变"),
+        ("they changed", "变了"),
+    )
+
+
+def test_shared_segment(submission, draw, gpu):
+    """A segment with one live block is not returned."""
+    _fresh()
+    holder = {f"small{i}": torch.ones(draw.integer(100, 900), device="cuda") for i in range(6)}
+    keeper = torch.ones(10, device="cuda")
+    came = _release(submission, holder, list(holder))
+    claims.same(
+        came,
+        0,
+        ("bytes regained while a small tensor shares the segment", "同一段里还有小张量存活时收回的字节数"),
+    )
+    del keeper
+    came = _release(submission, {}, [])
+    claims.same(came, 2 * MIB, ("bytes regained when it has gone", "它也没有了之后收回的字节数"))
+
+
+def test_cycles(submission, gpu):
+    """Reference cycles are broken up."""
+    _fresh()
+    gc.disable()
+    try:
+        module = nn.Module()
+        module.weight = _mib(14)
+        module.__dict__["myself"] = module
+        holder = {"cycle": module}
+        del module
+        came = _release(submission, holder, ["cycle"])
+    finally:
+        gc.enable()
+    claims.that(
+        came >= 14 * MIB,
+        ("what only a reference cycle holds goes back", "只被引用环抓着的显存也会归还"),
+        f"{came}",
+        ("who takes reference cycles apart?", "谁来拆开引用环？"),
+    )
+
+
+def test_other_stream(submission, gpu):
+    """Memory that another stream still works on goes back too."""
+    _fresh()
+    side = torch.cuda.Stream()
+    holder = {"busy": _mib(15)}
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        gpu.busy(20.0, "side work")
+        gpu.read(holder["busy"], "reader")
+    holder["busy"].record_stream(side)
+    came = _release(submission, holder, ["busy"])
+    claims.that(
+        came >= 15 * MIB,
+        ("memory with a pending record_stream goes back", "record_stream 尚未完成的显存也会归还"),
+        f"{came}",
+    )
+
+
+def test_device(submission, draw, gpu):
+    """The device that was named counts."""
+    for device in (1, "cuda:1", torch.device("cuda", 1)):
+        _fresh()
+        holder = {"zero": _mib(12), "one": _mib(16, "cuda:1")}
+        came = _release(submission, holder, ["one", "zero"], device)
+        claims.same(came, 16 * MIB, (f"bytes regained on {device!r}", f"{device!r} 上收回的字节数"))
+        claims.same(torch.cuda.current_device(), 0, ("the current device afterwards", "之后的当前设备"))
+    _fresh()
+    holder = {"one": _mib(16, "cuda:1")}
+    claims.same(
+        _release(submission, holder, ["one"], "cuda:0"),
+        0,
+        ("bytes regained on 'cuda:0'", "'cuda:0' 上收回的字节数"),
+    )
+
+
+def test_live_tensors(submission, draw, gpu):
+    """Live tensors are untouched."""
+    _fresh()
+    numbers = draw.randn(50, 7)
+    mine = numbers.to("cuda")
+    holder = {"kept": mine, "alias": mine, "gone": _mib(11)}
+    address = mine.data_ptr()
+    _release(submission, holder, ["gone", "alias"])
+    claims.that(
+        holder["kept"] is mine,
+        ("holder['kept'] is the same tensor", "holder['kept'] 还是原来的张量"),
+        ("another", "换了"),
+    )
+    claims.same(mine.data_ptr(), address, ("its address", "它的地址"))
+    claims.same(mine.cpu(), numbers, ("its contents", "它的内容"))

@@ -1,15 +1,14 @@
-"""Exercise 26: give memory back to the driver, and say how much it was."""
-
-from collections.abc import Iterable
+import gc
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 
-def release(holder: dict[str, torch.Tensor], names: Iterable[str], device: torch.device | str | int) -> int:
-    """Drop the entries `names` of `holder`, empty the allocator's cache, return the bytes that came back.
+def release(holder: dict[str, Any], names: Sequence[str], device: torch.device | str | int) -> int:
+    """Drop these entries of holder, give memory back; the bytes by which device's reserved memory fell.
 
-    These are the bytes which the driver of `device` has regained during the call. KeyError for an unknown name,
-    before anything has been dropped or given back.
+    KeyError for an unknown name, before anything is dropped.
     """
-    # TODO: look before you drop; drop, then empty; measure what has really come back
+    # TODO
     raise NotImplementedError

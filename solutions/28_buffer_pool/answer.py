@@ -1,58 +1,56 @@
-"""Exercise 28, reference answer."""
+"""A pool that lends buffers: best fit, a capacity in bytes, and order across streams."""
 
+import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass
 class _Buffer:
-    """Raw bytes, and the end of the work that was submitted before they were last released."""
-
-    memory: torch.Tensor  # uint8
-    last_use: torch.cuda.Event | None = None
+    memory: Tensor  # flat uint8
+    idle: torch.cuda.Event | None = None  # when its last user's work is done
 
 
 class BufferPool:
-    """Hands out tensors on the current CUDA device and keeps their memory; at most `capacity` bytes of it."""
+    def __init__(self, capacity: int, device: torch.device | str) -> None:
+        self.capacity, self.device = capacity, torch.device(device)
+        self.owned = 0  # bytes, lent and free
+        self._free: list[_Buffer] = []
+        # By identity, and with the tensor kept alive: an address, or an id of a dead object, comes again.
+        self._lent: dict[int, tuple[Tensor, _Buffer]] = {}
 
-    def __init__(self, capacity: int) -> None:
-        self._free_capacity = capacity
-        self._idle: list[_Buffer] = []
-        # By identity, not by address: a stale tensor has the same address as the buffer's next user. The tensor is
-        # kept too, so that no other object can get its id while the buffer is in use.
-        self._in_use: dict[int, tuple[torch.Tensor, _Buffer]] = {}
-
-    def acquire(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        """A contiguous tensor in the smallest idle buffer that is large enough, else in a new buffer."""
-        nbytes = dtype.itemsize
-        for extent in shape:
-            nbytes *= extent
-        buffer = self._best_fit(nbytes) or self._new(nbytes)
-        if buffer.last_use is not None:
-            # The *stream* waits, the host goes on. On the releasing stream itself this costs next to nothing.
-            torch.cuda.current_stream().wait_event(buffer.last_use)
-        tensor = buffer.memory[:nbytes].view(dtype).view(shape)  # the same bytes, read as another dtype
-        self._in_use[id(tensor)] = (tensor, buffer)
+    def acquire(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        nbytes = math.prod(shape) * dtype.itemsize
+        buffer = self._best(nbytes) or self._new(nbytes)
+        if buffer.idle is not None:
+            # The stream waits, not the host.
+            torch.cuda.current_stream(self.device).wait_event(buffer.idle)
+        tensor = buffer.memory[:nbytes].view(dtype).view(shape)
+        self._lent[id(tensor)] = tensor, buffer
         return tensor
 
-    def release(self, tensor: torch.Tensor) -> None:
-        """Take back a tensor that `acquire` returned; the current stream may still be working with it."""
-        if id(tensor) not in self._in_use:
-            raise ValueError("this tensor is not in use: it is not from this pool, or was released before")
-        _, buffer = self._in_use.pop(id(tensor))
-        buffer.last_use = torch.cuda.current_stream().record_event()
-        self._idle.append(buffer)
+    def release(self, tensor: Tensor) -> None:
+        held, buffer = self._lent.get(id(tensor), (None, None))
+        if buffer is None or held is not tensor:
+            raise ValueError("this tensor is not lent by this pool")
+        del self._lent[id(tensor)]
+        # Here, not at the next acquire: what is enqueued from now on has nothing to do with the buffer.
+        buffer.idle = torch.cuda.current_stream(self.device).record_event()
+        self._free.append(buffer)
 
-    def _best_fit(self, nbytes: int) -> _Buffer | None:
-        fitting = [i for i, b in enumerate(self._idle) if b.memory.numel() >= nbytes]
+    def _best(self, nbytes: int) -> _Buffer | None:
+        fitting = [buffer for buffer in self._free if buffer.memory.numel() >= nbytes]
         if not fitting:
             return None
-        return self._idle.pop(min(fitting, key=lambda i: self._idle[i].memory.numel()))
+        best = min(fitting, key=lambda buffer: buffer.memory.numel())
+        self._free = [buffer for buffer in self._free if buffer is not best]
+        return best
 
     def _new(self, nbytes: int) -> _Buffer:
-        if nbytes > self._free_capacity:
-            raise RuntimeError(f"{nbytes} bytes asked for, {self._free_capacity} of the capacity are left")
-        memory = torch.empty(nbytes, dtype=torch.uint8, device="cuda")  # may raise OutOfMemoryError: counted after
-        self._free_capacity -= nbytes
+        if self.owned + nbytes > self.capacity:
+            raise MemoryError(f"{self.owned} of {self.capacity} bytes in use, {nbytes} more wanted")
+        memory = torch.empty(nbytes, dtype=torch.uint8, device=self.device)
+        self.owned += nbytes  # after the allocation: if that fails, nothing has changed
         return _Buffer(memory)

@@ -1,0 +1,18 @@
+"""test_all_goes_back: measures the fall of allocated memory"""
+
+import gc
+
+import torch
+
+
+def release(holder, names, device):
+    names = set(names)
+    for name in names:
+        if name not in holder:
+            raise KeyError(name)
+    before = torch.cuda.memory_allocated(device)
+    for name in names:
+        del holder[name]
+    gc.collect()
+    torch.cuda.empty_cache()
+    return before - torch.cuda.memory_allocated(device)
