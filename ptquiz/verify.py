@@ -83,7 +83,7 @@ def verify(
     workers: int = 2,
     only: Path | None = None,
 ) -> Matrix:
-    """Grade all submissions, `workers` at a time; `progress` gets each row, the count so far, and the total."""
+    """Grade all submissions, `workers` at a time; `progress` gets each row, the count and the total."""
     chosen = list(exercises)
     seed = secrets.randbelow(2**31) if seed is None else seed
     with tempfile.TemporaryDirectory(prefix="ptquiz-verify-") as folder:

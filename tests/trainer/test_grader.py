@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ptquiz import grader
+from ptquiz import grader, grading
 from ptquiz.bank import Exercise, Limits, load_bank
 from ptquiz.errors import UsageError
-from ptquiz.grader import Clock, Output, WarmWorker, grade
+from ptquiz.grader import WarmWorker, grade
+from ptquiz.grading import Clock, Output
 from ptquiz.report import Report
 from ptquiz.worker import processes
 
@@ -211,7 +212,7 @@ def test_printed_text_is_kept_cut_and_without_control_characters() -> None:
 def test_the_clock_does_not_count_a_sleeping_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A jump between two ticks counts as one second at most."""
     now = [100.0]
-    monkeypatch.setattr(grader.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(grading.time, "monotonic", lambda: now[0])
     clock = Clock()
     for step in (0.05, 3600.0, 0.05):
         now[0] += step
