@@ -1,4 +1,4 @@
-"""test_held_at_once: hands out the beginning of one large buffer to everybody"""
+"""test_allocates_just_enough: hands out the beginning of one large buffer to everybody"""
 
 import math
 

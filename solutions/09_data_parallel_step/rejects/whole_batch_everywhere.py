@@ -1,0 +1,17 @@
+"""test_every_device_works: every device computes the whole batch"""
+
+import torch
+from torch.func import functional_call
+
+
+def data_parallel_step(model, inputs, targets, loss_fn, devices):
+    first = devices[0]
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    outputs = []
+    for shard, device in zip(inputs.chunk(len(devices)), devices):
+        replica = {name: tensor.to(device) for name, tensor in state.items()}
+        outputs.append(functional_call(model, replica, (inputs.to(device),)).to(first)[len(torch.cat(outputs)) if outputs else 0 :][: len(shard)])
+    outputs = torch.cat(outputs)
+    loss = loss_fn(outputs, targets)
+    loss.backward()
+    return loss.detach(), outputs.detach()

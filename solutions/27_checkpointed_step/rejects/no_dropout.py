@@ -1,0 +1,21 @@
+"""test_dropout: switches dropout off for the step"""
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+
+def low_memory_step(blocks, x, y, loss_fn, micro_batches):
+    modes = [block.training for block in blocks]
+    for block in blocks:
+        block.eval()
+    total = torch.zeros((), dtype=x.dtype, device=x.device)
+    for part, target in zip(x.tensor_split(micro_batches), y.tensor_split(micro_batches)):
+        h = part
+        for block in blocks:
+            h = checkpoint(block, h, use_reentrant=False)
+        loss = loss_fn(h, target) * (len(part) / len(x))
+        loss.backward()
+        total += loss.detach()
+    for block, mode in zip(blocks, modes):
+        block.train(mode)
+    return total

@@ -1,0 +1,18 @@
+"""test_left_alone: makes frozen parameters need gradients"""
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+
+def low_memory_step(blocks, x, y, loss_fn, micro_batches):
+    for block in blocks:
+        block.requires_grad_()
+    total = torch.zeros((), dtype=x.dtype, device=x.device)
+    for part, target in zip(x.tensor_split(micro_batches), y.tensor_split(micro_batches)):
+        h = part
+        for block in blocks:
+            h = checkpoint(block, h, use_reentrant=False)
+        loss = loss_fn(h, target) * (len(part) / len(x))
+        loss.backward()
+        total += loss.detach()
+    return total
