@@ -251,6 +251,8 @@ def _fail_values(
     first = tuple(int(i) for i in wrong[0]) if expected.dim() else ()
     at = f"[{', '.join(map(str, first))}]" if first else ""
     wanted, came = _number(expected[first].item()), _number(actual[first].item())
+    if wanted == came:  # they differ behind the digits shown
+        wanted, came = _repr(expected[first].item()), _repr(actual[first].item())
     name, count, total = say(what), int((~good).sum()), expected.numel()
     worst = _number(float(_Tensor.max(_Tensor.nan_to_num(error, nan=math.inf))))
     tail = ""
