@@ -149,6 +149,7 @@ def test_stored_samples(submission, draw):
                 f"with {kind[0]} that the caller changed after ds[i]",
                 f"数据为{kind[1]}，调用者改动了 ds[i] 的结果之后",
             ),
+            ("what is handed out must share nothing with what is stored", "交出去的和存着的不能共享任何东西"),
         )
         seen = []
 
