@@ -10,7 +10,7 @@ def save_checkpoint(path, model, optimizer, scheduler, epoch):
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scheduler": scheduler.state_dict(),
-        "rng": torch.seed() % 2**31,
+        "rng": torch.seed(),
         "epoch": epoch,
     }
     temporary = f"{path}.tmp"
