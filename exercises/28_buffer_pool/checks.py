@@ -1,5 +1,6 @@
 """Checks of exercise 28: a pool of buffers, its capacity and its streams."""
 
+import gc
 import math
 from itertools import pairwise
 
@@ -181,6 +182,31 @@ def test_capacity(submission, draw, gpu):
     claims.same(
         _allocations() - before, 0, ("allocations while free buffers suffice", "空闲缓冲区够用时的分配次数")
     )
+    _small_in_large(submission, draw)
+
+
+def _small_in_large(submission, draw):
+    """What counts is the buffer, not what the present holder asked for."""
+    large, small, left = draw.integer(700, 900), draw.integer(20, 90), draw.integer(100, 300)
+    look = (
+        "a buffer counts with its own size, however little is asked of it",
+        "缓冲区按自身大小计入，不管借用者要了多少",
+    )
+    pool = submission.BufferPool(large + left, "cuda")
+    pool.release(_acquire(pool, (large,)))
+    held = _acquire(pool, (small,))
+    code = f"acquire(({left + 1},), torch.uint8)"
+    what = (
+        f"a buffer of {large} bytes lent for {small}, capacity {large + left}: {code}",
+        f"{large} 字节的缓冲区借给了 {small} 字节的请求，容量 {large + left}：{code}",
+    )
+    claims.raises(MemoryError, lambda: pool.acquire((left + 1,), torch.uint8), what, look)
+    pool.release(held)
+    what = (
+        f"the same after its release: acquire(({large + 1},), torch.uint8)",
+        f"归还之后：acquire(({large + 1},), torch.uint8)",
+    )
+    claims.raises(MemoryError, lambda: pool.acquire((large + 1,), torch.uint8), what, look)
 
 
 def test_nothing_is_lost(submission, draw, gpu):
@@ -198,6 +224,52 @@ def test_nothing_is_lost(submission, draw, gpu):
     _full(pool, (1,))
     for tensor in (b, c, a):
         pool.release(tensor)
+
+
+def test_device_is_full(submission, draw, gpu):
+    """The device's own error comes out and changes nothing."""
+    total = torch.cuda.mem_get_info()[1]
+    spare = draw.integer(3000, 9000)
+    pool = submission.BufferPool(total + spare, "cuda")
+    lent, free = _acquire(pool, (draw.integer(100, 400),)), _acquire(pool, (draw.integer(500, 900),))
+    nbytes, memory, beyond = free.nbytes, _root(free), total + 1 + spare // 2
+    lent.fill_(7)
+    pool.release(free)
+    what = (
+        f"acquire(({beyond},), torch.uint8), within the capacity, on a device of {total} bytes",
+        f"设备共 {total} 字节，acquire(({beyond},), torch.uint8) 没有超出容量",
+    )
+    look = ("what the device has refused does not count", "设备没有给出的字节不计入")
+    for _ in range(2):
+        claims.raises(torch.OutOfMemoryError, lambda: pool.acquire((beyond,), torch.uint8), what, look)
+    claims.that(
+        bool((lent == 7).all()),
+        ("after it a lent tensor is as it was", "此后借出的张量保持原样"),
+        ("its values have changed", "值变了"),
+    )
+    why = ("after OutOfMemoryError the free buffer is still there", "OutOfMemoryError 之后，空闲缓冲区仍在")
+    free = _reused(pool, (nbytes,), torch.uint8, memory, why)
+    before = _allocations()
+    fresh = _acquire_with_room(pool, spare // 3)
+    claims.same(_allocations() - before, 1, ("allocations by a new buffer", "新缓冲区的分配次数"))
+    del fresh
+
+
+def _acquire_with_room(pool, nbytes):
+    try:
+        return _acquire(pool, (nbytes,))
+    except MemoryError as error:
+        try:
+            claims.fail(
+                (
+                    f"after OutOfMemoryError there is still room for acquire(({nbytes},), torch.uint8)",
+                    f"OutOfMemoryError 之后，容量仍够 acquire(({nbytes},), torch.uint8)",
+                ),
+                f"MemoryError: {error}",
+                ("what the device has refused does not count", "设备没有给出的字节不计入"),
+            )
+        except claims.Unmet as unmet:
+            raise unmet from error  # the learner's line is found in the cause
 
 
 def _refused(pool, tensor, what):
@@ -252,66 +324,179 @@ def test_foreign_tensor(submission, draw, gpu):
         _refused(pool, tensor, (f"release() of {what[0]}", f"归还{what[1]}"))
     pool.release(mine)
     other.release(theirs)
+    _dropped(submission, draw)
+
+
+def _dropped(submission, draw):
+    """A lent tensor that is simply dropped makes no other one releasable."""
+    n = 64 * draw.integer(3, 9)
+    for _ in range(16):
+        pool = submission.BufferPool(1 << 20, "cuda")
+        lost = _acquire(pool, (n,), torch.float32)
+        identity = id(lost)
+        del lost
+        gc.collect()
+        what = (
+            "a lent tensor was dropped without release(): release() of one made elsewhere",
+            "有个借出的张量未归还就被丢弃：此时归还别处创建的张量",
+        )
+        _refused(pool, torch.ones(n, device="cuda"), what)
+        other = _with_id(identity)
+        if other is not None:
+            _refused(pool, other, what)
+            return
+
+
+def _with_id(identity):
+    """Another tensor with that id, unless something else has got it."""
+    kept = []
+    for _ in range(500):
+        kept.append(torch.ones(1))
+        if id(kept[-1]) == identity:
+            return kept[-1]
+    return None
+
+
+LOOK = (
+    "the next user's stream must wait for the work before release(), on the stream that was current there",
+    "下一个使用者的流要等 release() 之前、当时的当前流上的工作",
+)
 
 
 def test_across_streams(submission, draw, gpu):
     """Reuse on another stream is ordered."""
-    look = (
-        "the next user's stream must wait for the work before release()",
-        "下一个使用者的流要等 release() 之前的工作",
+    main, one, two = torch.cuda.default_stream(), torch.cuda.Stream(), torch.cuda.Stream()
+    for first, second in ((main, one), (one, main), (one, two), (two, two)):
+        for smaller in (0, draw.integer(1, 90)):
+            case = (
+                f"released on {_name(first)[0]}, acquired on {_name(second)[0]}",
+                f"在{_name(first)[1]}上归还，在{_name(second)[1]}上借出",
+            )
+            _handed_on(submission, draw, gpu, (first, first, second), smaller, case)
+
+
+def test_across_three_streams(submission, draw, gpu):
+    """What counts is the stream that releases, for each buffer."""
+    one, two, three = (torch.cuda.Stream() for _ in range(3))
+    case = (
+        "acquired on one stream, used and released on a second, acquired again on the first",
+        "在第一个流上借出，在第二个流上使用并归还，又在第一个流上借出",
     )
-    for first, second in (("main", "side"), ("side", "main"), ("side", "other")):
-        streams = {
-            "main": torch.cuda.current_stream(),
-            "side": torch.cuda.Stream(),
-            "other": torch.cuda.Stream(),
-        }
-        pool = submission.BufferPool(1 << 20, "cuda")
-        with gpu.record() as seen:
-            with torch.cuda.stream(streams[first]):
-                tensor = pool.acquire((100,), torch.float32)
-                gpu.busy(5.0)
-                gpu.write(tensor, "first")
-                pool.release(tensor)
-            with torch.cuda.stream(streams[second]):
-                tensor = pool.acquire((100,), torch.float32)
-                gpu.write(tensor, "second")
-                pool.release(tensor)
-            with torch.cuda.stream(streams[first]):
-                tensor = pool.acquire((50,), torch.float32)
-                gpu.write(tensor, "third")
-        seen.no_race(look)
-        one, two, three = (seen.named(name)[0] for name in ("first", "second", "third"))
-        claims.that(
-            one.end_ms <= two.begin_ms and two.end_ms <= three.begin_ms,
-            (
-                f"reuse from stream {first} to {second}: one after the other",
-                f"从流 {first} 到 {second} 的复用：一个接一个",
-            ),
-            ", ".join(f"{op.name}: {op.begin_ms:.2f} to {op.end_ms:.2f} ms" for op in (one, two, three)),
-            look,
-        )
-        gpu.settle()
+    _handed_on(submission, draw, gpu, (one, two, one), 0, case)
+    case = (
+        "acquired on one stream, used and released on a second, acquired on a third",
+        "在第一个流上借出，在第二个流上使用并归还，在第三个流上借出",
+    )
+    _handed_on(submission, draw, gpu, (one, two, three), 5, case)
+    for order in ((0, 1), (1, 0)):
+        _two_releases(submission, draw, gpu, (one, two, three), order)
+    _passed_through(submission, draw, gpu, (one, two, three))
 
 
-def test_only_what_is_needed(submission, draw, gpu):
-    """Reuse waits for that buffer's work only."""
-    side = torch.cuda.Stream()
-    pool = submission.BufferPool(1 << 20, "cuda")
-    with gpu.record() as seen:
-        tensor = pool.acquire((100,), torch.float32)
-        gpu.write(tensor, "before")
-        pool.release(tensor)
-        gpu.busy(30.0, "unrelated")  # enqueued after release: the next user need not wait for it
-        with torch.cuda.stream(side):
-            tensor = pool.acquire((100,), torch.float32)
-            gpu.write(tensor, "after")
+def _name(stream):
+    if stream == torch.cuda.default_stream():
+        return ("the default stream", "默认流")
+    return ("a stream of its own", "自建的流")
+
+
+def _ordered(seen, earlier, later, case):
+    """The kernel `later` begins after `earlier` has ended."""
+    one, two = seen.named(earlier)[0], seen.named(later)[0]
     claims.that(
-        seen.named("after")[0].begin_ms < seen.named("unrelated")[0].end_ms,
-        ("work enqueued after release() is not waited for", "不等待 release() 之后入队的工作"),
-        ("the next user waits for all work of the first stream", "下一个使用者等了前一个流的全部工作"),
-        ("record at release, not at acquire", "要在 release 时记录，而不是 acquire 时"),
+        two.begin_ms >= one.end_ms,
+        (f"{case[0]}: one user after the other", f"{case[1]}：前一个用完，后一个才开始"),
+        (
+            f"the next one begins {one.end_ms - two.begin_ms:.2f} ms too early",
+            f"后一个早开始了 {one.end_ms - two.begin_ms:.2f} ms",
+        ),
+        LOOK,
     )
+
+
+def _again(pool, n, memory):
+    """Acquire n bytes, claimed to be that buffer."""
+    tensor = _acquire(pool, (n,))
+    claims.that(
+        _root(tensor) == memory,
+        (
+            f"acquire(({n},), torch.uint8) gets the free buffer",
+            f"acquire(({n},), torch.uint8) 借到空闲缓冲区",
+        ),
+        ("another buffer", "另一个缓冲区"),
+    )
+    return tensor
+
+
+def _handed_on(submission, draw, gpu, streams, smaller, case):
+    """Acquired on one stream, used and released on another, acquired on a third."""
+    first, user, last = streams
+    n = draw.integer(100, 900)
+    pool = submission.BufferPool(1 << 20, "cuda")
+    with torch.cuda.stream(first):
+        tensor = _acquire(pool, (n,))
+    memory = _root(tensor)
+    gpu.settle()
+    with gpu.record() as seen:
+        with torch.cuda.stream(user):
+            gpu.busy(draw.integer(5, 12), "last user")
+            gpu.write(tensor, "last user writes")
+            pool.release(tensor)
+        with torch.cuda.stream(last):
+            gpu.write(_again(pool, n - smaller, memory), "next user writes")
+    gpu.settle()
+    _ordered(seen, "last user writes", "next user writes", case)
+    seen.no_race(LOOK)
+
+
+def _two_releases(submission, draw, gpu, streams, order):
+    """Two buffers, released on two streams: each next user waits for its own last one."""
+    one, two, three = streams
+    sizes = (draw.integer(100, 400), draw.integer(500, 900))
+    pool = submission.BufferPool(1 << 20, "cuda")
+    lent = [_acquire(pool, (n,)) for n in sizes]
+    gpu.settle()
+    with gpu.record() as seen:
+        for number, stream in enumerate((one, two)):
+            with torch.cuda.stream(stream):
+                gpu.busy((9, 4)[number ^ order[0]], "last user")
+                gpu.write(lent[number], f"last user {number}")
+        for number in order:
+            with torch.cuda.stream((one, two)[number]):
+                pool.release(lent[number])
+        with torch.cuda.stream(three):
+            for number in order:
+                gpu.write(_again(pool, sizes[number], _root(lent[number])), f"next user {number}")
+    gpu.settle()
+    case = ("two buffers, released on two streams", "两个缓冲区在两个流上归还")
+    for number in order:
+        _ordered(seen, f"last user {number}", f"next user {number}", case)
+    seen.no_race(LOOK)
+
+
+def _passed_through(submission, draw, gpu, streams):
+    """A user in between that gives the GPU nothing to do."""
+    one, two, three = streams
+    n = draw.integer(100, 900)
+    pool = submission.BufferPool(1 << 20, "cuda")
+    tensor = _acquire(pool, (n,))
+    memory = _root(tensor)
+    gpu.settle()
+    with gpu.record() as seen:
+        with torch.cuda.stream(one):
+            gpu.busy(8, "last user")
+            gpu.write(tensor, "last user writes")
+            pool.release(tensor)
+        with torch.cuda.stream(two):
+            pool.release(_again(pool, n, memory))
+        with torch.cuda.stream(three):
+            gpu.write(_again(pool, n, memory), "next user writes")
+    gpu.settle()
+    case = (
+        "released on one stream, acquired and released at once on a second, acquired on a third",
+        "在第一个流上归还，在第二个流上借出后立即归还，在第三个流上借出",
+    )
+    _ordered(seen, "last user writes", "next user writes", case)
+    seen.no_race(LOOK)
 
 
 def test_host_does_not_wait(submission, draw, gpu):
@@ -333,5 +518,163 @@ def test_host_does_not_wait(submission, draw, gpu):
                     ),
                     ("another one", "变了"),
                 )
-    seen.no_wait(("let the streams wait for one another", "让流去等流"))
+    look = ("let the streams wait for one another", "让流去等流")
+    seen.no_wait(look)
     claims.same(torch.cuda.current_device(), 0, ("the current device", "当前设备"))
+    gpu.settle()
+    for last in (side, torch.cuda.default_stream()):
+        _host_is_back(submission, gpu, last, look)
+
+
+def _host_is_back(submission, gpu, last, look):
+    """Asking the GPU again and again is waiting, too."""
+    idle = torch.cuda.Stream()
+    pool = submission.BufferPool(1 << 20, "cuda")
+    tensor = _acquire(pool, (999,))
+    gpu.settle()
+    with gpu.record() as seen:
+        gpu.busy(20.0, "before release")
+        pool.release(tensor)
+        with torch.cuda.stream(last):
+            tensor = pool.acquire((800,), torch.uint8)
+        with torch.cuda.stream(idle):
+            gpu.busy(0.01, "the host is back")
+    gpu.settle()
+    begun, back = seen.named("before release")[0], seen.named("the host is back")[0]
+    claims.that(
+        back.begin_ms < begun.end_ms,
+        (
+            "release and acquire return while the GPU is still at work",
+            "GPU 还在忙时，release 和 acquire 就已返回",
+        ),
+        (
+            f"they return {back.begin_ms - begun.begin_ms:.2f} ms after that work began",
+            f"该工作开始 {back.begin_ms - begun.begin_ms:.2f} ms 之后才返回",
+        ),
+        look,
+    )
+
+
+def test_only_what_is_needed(submission, draw, gpu):
+    """Reuse waits for that buffer's work only."""
+    side = torch.cuda.Stream()
+    pool = submission.BufferPool(1 << 20, "cuda")
+    with gpu.record() as seen:
+        tensor = pool.acquire((100,), torch.float32)
+        gpu.write(tensor, "before")
+        pool.release(tensor)
+        gpu.busy(30.0, "unrelated")  # enqueued after release: the next user need not wait for it
+        with torch.cuda.stream(side):
+            tensor = pool.acquire((100,), torch.float32)
+            gpu.write(tensor, "after")
+    claims.that(
+        seen.named("after")[0].begin_ms < seen.named("unrelated")[0].end_ms,
+        ("work enqueued after release() is not waited for", "不等待 release() 之后入队的工作"),
+        ("the next user waits for all work of the first stream", "下一个使用者等了前一个流的全部工作"),
+        ("record at release, not at acquire", "要在 release 时记录，而不是 acquire 时"),
+    )
+    gpu.settle()
+    _other_buffer(submission, gpu, side)
+
+
+def _other_buffer(submission, gpu, side):
+    """Another buffer, or a new one, has nothing to do with work that still runs."""
+    pool = submission.BufferPool(1 << 20, "cuda")
+    small, large = _acquire(pool, (100,)), _acquire(pool, (900,))
+    gpu.settle()
+    with gpu.record() as seen:
+        pool.release(small)
+        gpu.busy(30.0, "last user of the large one")
+        gpu.write(large, "last user of the large one")
+        pool.release(large)
+        with torch.cuda.stream(side):
+            gpu.write(pool.acquire((100,), torch.uint8), "user of the small one")
+            gpu.write(pool.acquire((1000,), torch.uint8), "user of a new one")
+    gpu.settle()
+    begun = seen.named("last user of the large one")[0]
+    for name, what in (
+        ("user of the small one", ("a buffer released before", "在此之前归还的缓冲区")),
+        ("user of a new one", ("a new buffer", "新缓冲区")),
+    ):
+        claims.that(
+            seen.named(name)[0].begin_ms < begun.end_ms,
+            (
+                f"the user of {what[0]} waits for no other buffer's work",
+                f"{what[1]}的使用者不等别的缓冲区的工作",
+            ),
+            ("it waits for the last user of another buffer", "它等了另一个缓冲区的上一个使用者"),
+            ("one event for each buffer", "每个缓冲区各有各的事件"),
+        )
+
+
+def test_random_program(submission, draw, gpu):
+    """Many requests on many streams, against a model of the pool."""
+    for _ in range(3):
+        _random_program(submission, draw, gpu)
+
+
+def _random_program(submission, draw, gpu):
+    capacity = draw.integer(2500, 4000)
+    pool = submission.BufferPool(capacity, "cuda")
+    streams = [torch.cuda.default_stream(), *(torch.cuda.Stream() for _ in range(3))]
+    sizes, free, lent = {}, set(), []
+    for number in range(50):
+        stream = draw.choice(streams)
+        if lent and draw.integer(0, 9) < 4:
+            tensor, used_on, value = lent.pop(draw.integer(0, len(lent) - 1))
+            with torch.cuda.stream(stream):
+                stream.wait_stream(used_on)
+                gpu.busy(draw.integer(1, 3), "work")
+                gpu.write(tensor, "last user")
+                _holds(tensor, value)
+                pool.release(tensor)
+            free.add(_root(tensor))
+            continue
+        with torch.cuda.stream(stream):
+            tensor = _step(pool, draw, capacity, sizes, free)
+            if tensor is not None:
+                gpu.write(tensor, "next user")
+                tensor.fill_(number)
+                lent.append((tensor, stream, number))
+    gpu.settle()
+
+
+def _holds(tensor, value):
+    claims.same(
+        tensor.cpu(),
+        torch.full(tuple(tensor.shape), value, dtype=tensor.dtype),
+        ("a lent tensor after others came and went", "别的张量借还之后，一直借着的张量"),
+        ("does another one share its memory?", "是不是有别的张量与它共用内存？"),
+    )
+
+
+def _step(pool, draw, capacity, sizes, free):
+    """One acquire, with what the model says of it; the tensor, or None where the pool is full."""
+    dtype = draw.choice(DTYPES)
+    shape = (draw.integer(1, 900 // dtype.itemsize),)
+    need, total = _nbytes(shape, dtype), sum(sizes.values())
+    there = sorted(sizes[memory] for memory in free)
+    fitting = [size for size in there if size >= need]
+    code = f"acquire({shape}, {dtype})"
+    case = (
+        f"capacity {capacity}, {len(sizes)} buffers of {total} bytes, free are {there}: {code}",
+        f"容量 {capacity}，{len(sizes)} 个缓冲区共 {total} 字节，空闲的是 {there}：{code}",
+    )
+    if not fitting and total + need > capacity:
+        claims.raises(MemoryError, lambda: pool.acquire(shape, dtype), case)
+        return None
+    before = _allocations()
+    tensor = _acquire(pool, shape, dtype)
+    memory, made = _root(tensor), _allocations() - before
+    if fitting:
+        right = made == 0 and memory in free and sizes[memory] == min(fitting)
+        claims.that(
+            right,
+            (f"{case[0]} lends the one of {min(fitting)} bytes", f"{case[1]} 借出 {min(fitting)} 字节的那个"),
+            ("a new one", "新的") if made else (f"one of {sizes.get(memory)}", f"{sizes.get(memory)} 字节的"),
+        )
+        free.discard(memory)
+    else:
+        claims.same(made, 1, (f"{case[0]}, allocations", f"{case[1]}，分配次数"))
+        sizes[memory] = need
+    return tensor
