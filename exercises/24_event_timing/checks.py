@@ -22,11 +22,15 @@ def _times(value, iters):
     return value
 
 
-def _near(times, expected, what, look=""):
-    """Each time within 2 % and a tenth of a millisecond: launches cost a few microseconds."""
+def _near(gpu, times, expected, what, look=""):
+    """Each time within 2 % and a tenth of a millisecond: launches cost a few microseconds.
+
+    A real device keeps busy for about the time that it was asked for: there, within a third.
+    """
+    share, more = (0.02, 0.1) if gpu.simulated else (0.33, 0.3)
     for i, (came, wanted) in enumerate(zip(times, expected, strict=True)):
         claims.that(
-            abs(came - wanted) <= 0.1 + 0.02 * wanted,
+            abs(came - wanted) <= more + share * wanted,
             (f"{what[0]}: call {i} takes {wanted:.2f} ms", f"{what[1]}：第 {i} 次调用耗时 {wanted:.2f} ms"),
             (f"{came:.3f} ms; all times: {_shown(times)}", f"{came:.3f} ms；全部时间：{_shown(times)}"),
             look,
@@ -81,6 +85,7 @@ def test_time_of_each_call(submission, draw, gpu):
         got = submission.time_gpu(_jobs(gpu, durations), 0, iters)
         gpu.settle()
         _near(
+            gpu,
             _times(got, iters),
             durations,
             (f"warmup=0, iters={iters}", f"warmup=0，iters={iters}"),
@@ -94,7 +99,7 @@ def test_time_of_each_call(submission, draw, gpu):
 
     got = submission.time_gpu(fn, 0, 3)
     gpu.settle()
-    _near(_times(got, 3), [sum(parts)] * 3, ("fn launches three kernels", "fn 发起三个核函数"))
+    _near(gpu, _times(got, 3), [sum(parts)] * 3, ("fn launches three kernels", "fn 发起三个核函数"))
 
 
 def test_warmup_is_left_out(submission, draw, gpu):
@@ -105,6 +110,7 @@ def test_warmup_is_left_out(submission, draw, gpu):
         got = submission.time_gpu(_jobs(gpu, slow + fast), warmup, iters)
         gpu.settle()
         _near(
+            gpu,
             _times(got, iters),
             fast,
             (f"warmup={warmup}, warm-up calls of about 100 ms", f"warmup={warmup}，预热调用每次约 100 ms"),
@@ -133,6 +139,7 @@ def test_current_stream(submission, draw, gpu):
             ("another stream has become current", "当前流变成了另一条"),
         )
         _near(
+            gpu,
             _times(got, 4),
             durations[1:],
             which,
@@ -152,6 +159,7 @@ def test_other_work_is_left_out(submission, draw, gpu):
             got = submission.time_gpu(_jobs(gpu, durations), 0, 4)
         gpu.settle()
         _near(
+            gpu,
             _times(got, 4),
             durations,
             (
@@ -202,6 +210,7 @@ def test_host_time_does_not_count(submission, draw, gpu):
         got = submission.time_gpu(fn, warmup, 5)
         gpu.settle()
         _near(
+            gpu,
             _times(got, 5),
             durations[warmup:],
             ("the host dawdles for 4 ms after each launch", "每次发起任务之后主机磨蹭 4 ms"),
