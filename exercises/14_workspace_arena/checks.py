@@ -74,6 +74,16 @@ def test_reserve(submission, draw, gpu):
                 submission.reserve(nbytes, device), what, shape=(nbytes,), dtype=torch.uint8, device=where
             )
     claims.same(torch.cuda.current_device(), 0, ("the current device afterwards", "之后的当前设备"))
+    for device, index in (("cuda", 1), (torch.device("cuda"), 1), (0, 0), ("cuda:0", 0)):
+        with torch.cuda.device(1):
+            workspace = submission.reserve(99, device)
+            current = torch.cuda.current_device()
+        what = (
+            f"reserve(99, {device!r}) while cuda:1 is the current device",
+            f"当前设备是 cuda:1 时的 reserve(99, {device!r})",
+        )
+        claims.tensor(workspace, what, shape=(99,), dtype=torch.uint8, device=f"cuda:{index}")
+        claims.same(current, 1, ("the current device afterwards", "之后的当前设备"))
 
 
 def test_one_allocation(submission, draw, gpu):
@@ -100,7 +110,14 @@ def test_one_allocation(submission, draw, gpu):
                 (f"{what}: bytes asked of the allocator", f"{what}：向分配器请求的字节数"),
                 look,
             )
-        del workspace
+        del workspace, after
+        left = (
+            torch.cuda.memory_stats(1)["requested_bytes.all.current"] - before["requested_bytes.all.current"]
+        )
+        look = ("who else holds the workspace?", "还有谁引用着工作区？")
+        claims.same(
+            left, 0, (f"bytes still in use when {what} is gone", f"{what} 丢弃之后仍占用的字节数"), look
+        )
 
 
 def test_shapes(submission, draw, gpu):
@@ -180,7 +197,8 @@ def test_aligned(submission, draw, gpu):
         _placed(workspace, _carve(submission, workspace, specs), specs)
     specs = [((256,), torch.uint8), ((64,), torch.float32), ((1,), torch.int8), ((32,), torch.int64)]
     workspace = _workspace(1 << 12)
-    _placed(workspace, _carve(submission, workspace, specs), specs)
+    for where in (("", ""), ("carved for the second time, ", "第二次切分时，")):
+        _placed(workspace, _carve(submission, workspace, specs), specs, where)
 
 
 def test_disjoint(submission, draw, gpu):
@@ -219,6 +237,15 @@ def test_slice(submission, draw, gpu):
         claims.same(outside, 0, ("bytes written outside the slice", "写到切片之外的字节数"))
 
 
+def test_exact_fit(submission, draw, gpu):
+    """It may fill the workspace to the last byte."""
+    for _ in range(4):
+        specs = _specs(draw, 5)
+        _, end = _offsets(specs)
+        workspace = _workspace(end)
+        _placed(workspace, _carve(submission, workspace, specs), specs)
+
+
 def test_empty(submission, draw, gpu):
     """Empty pieces and no pieces."""
     workspace = _workspace(4096)
@@ -241,15 +268,33 @@ def test_empty(submission, draw, gpu):
     )
     pieces = _carve(submission, _workspace(600), [((0,), torch.float32), ((5,), torch.int32)])
     claims.same(pieces[1].numel(), 5, ("an empty piece takes no space", "空块不占空间"))
+    # Between and behind pieces of odd sizes, and where the workspace ends.
+    for nbytes, specs in (
+        (601, [((601,), torch.uint8), ((0,), torch.float64)]),
+        (300, [((5,), torch.int8), ((0, 2), torch.int64), ((44,), torch.bool)]),
+    ):
+        workspace = _workspace(nbytes)
+        _fits(submission, workspace, specs)
 
 
-def test_exact_fit(submission, draw, gpu):
-    """It may fill the workspace to the last byte."""
-    for _ in range(4):
-        specs = _specs(draw, 5)
-        _, end = _offsets(specs)
-        workspace = _workspace(end)
-        _placed(workspace, _carve(submission, workspace, specs), specs)
+def _fits(submission, workspace, specs):
+    try:
+        pieces = _carve(submission, workspace, specs)
+    except ValueError as error:
+        try:
+            claims.fail(
+                (
+                    f"{workspace.numel()} bytes are enough for {specs}",
+                    f"{workspace.numel()} 字节足够放下 {specs}",
+                ),
+                f"ValueError: {error}",
+                ("an empty piece takes no space", "空块不占空间"),
+            )
+        except claims.Unmet as unmet:
+            raise unmet from error  # the learner's line is found in the cause
+    filled = [spec for spec in specs if _size(*spec)]
+    where = ("beside empty pieces, ", "与空块同在时，")
+    _placed(workspace, [piece for piece in pieces if piece.numel()], filled, where)
 
 
 def test_too_small(submission, draw, gpu):

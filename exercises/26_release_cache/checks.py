@@ -23,7 +23,7 @@ def _fresh():
 def _release(submission, holder, names, device="cuda"):
     """Call release and compare what it returns with what happened."""
     before = torch.cuda.memory_reserved(device)
-    came = submission.release(holder, names, device)
+    came = submission.release(holder, list(names), device)
     fallen = before - torch.cuda.memory_reserved(device)
     what = f"release(holder, {names!r}, {device!r})"
     claims.instance(came, int, what)
@@ -47,7 +47,7 @@ def test_drops(submission, draw, gpu):
         holder, left = dict(values), [name for name in "abcd" if name not in names]
         kept = {name: values[name] for name in left}
         del values
-        came = submission.release(holder, names, "cuda")
+        came = submission.release(holder, list(names), "cuda")
         what = f"release(holder, {names!r}, 'cuda')"
         claims.instance(came, int, what)
         claims.same(list(holder), left, (f"the keys of holder after {what}", f"{what} 之后 holder 的键"))
@@ -58,8 +58,9 @@ def test_drops(submission, draw, gpu):
             ("other objects", "换了对象"),
         )
     holder = {"text": "no tensor", "list": [_mib(1)], "model": nn.Linear(3, 2).to("cuda"), 7: _mib(1)}
-    submission.release(holder, ["text", "list", "model", 7], 0)
-    claims.same(holder, {}, ("holder after all was dropped", "全部丢弃之后的 holder"))
+    holder |= {"": _mib(1), 0: None, "host": draw.randn(3), "one": _mib(1, "cuda:1")}
+    submission.release(holder, list(holder), 0)
+    claims.same(list(holder), [], ("the keys of holder after all was dropped", "全部丢弃之后 holder 的键"))
 
 
 def test_unknown_name(submission, gpu):
@@ -67,11 +68,19 @@ def test_unknown_name(submission, gpu):
     for names in (["a", "nobody"], ["nobody", "a"], ["a", "b", "nobody", "a"]):
         holder = {"a": _mib(2), "b": _mib(2)}
         what = f"release(holder, {names!r}, 'cuda')"
-        claims.raises(KeyError, lambda h=holder, n=names: submission.release(h, n, "cuda"), what)
+        claims.raises(KeyError, lambda h=holder, n=names: submission.release(h, list(n), "cuda"), what)
         claims.same(
             list(holder),
             ["a", "b"],
             ("the keys of holder after the KeyError", "抛出 KeyError 之后 holder 的键"),
+        )
+        claims.that(
+            all(isinstance(value, torch.Tensor) for value in holder.values()),
+            (
+                "the values of holder after the KeyError are the tensors",
+                "抛出 KeyError 之后 holder 的值仍是那些张量",
+            ),
+            claims.summary(list(holder.values())),
         )
 
 
@@ -158,6 +167,38 @@ def test_still_referenced(submission, draw, gpu):
         ("the view and the gradient keep their values", "视图和梯度的值不变"),
         ("they changed", "变了"),
     )
+    _held_elsewhere(submission)
+
+
+def _held_elsewhere(submission):
+    """What is dropped may be in use elsewhere: it leaves the dict, and stays what it is."""
+    model, items, table = nn.Linear(2000, 1000, device="cuda"), [_mib(11)], {"deep": _mib(11)}
+    leaf = torch.ones(3 * MIB, device="cuda", requires_grad=True)
+    (leaf * 2).sum().backward()
+    _fresh()
+    for name, value in (("model", model), ("list", items), ("dict", table), ("tensor", leaf)):
+        came = _release(submission, {name: value}, [name])
+        claims.same(
+            came,
+            0,
+            (
+                f"bytes regained by dropping a {name} that another variable still holds",
+                f"丢弃 {name} 时收回的字节数（别的变量还引用着它）",
+            ),
+        )
+    intact = (
+        model.weight.is_cuda
+        and len(items) == 1
+        and list(table) == ["deep"]
+        and leaf.numel() == 3 * MIB
+        and leaf.grad is not None
+    )
+    claims.that(
+        intact,
+        ("what another variable still holds is as it was", "别的变量仍引用着的东西保持原样"),
+        ("it was changed", "被改动了"),
+        ("removing an entry is enough; leave its value alone", "删掉这一项就够了，不要动它的值"),
+    )
 
 
 def test_shared_segment(submission, draw, gpu):
@@ -186,6 +227,7 @@ def test_cycles(submission, gpu):
         module.__dict__["myself"] = module
         holder = {"cycle": module}
         del module
+        gc.collect()  # it has survived a collection: it is no young object any more
         came = _release(submission, holder, ["cycle"])
     finally:
         gc.enable()
@@ -230,6 +272,18 @@ def test_device(submission, draw, gpu):
         0,
         ("bytes regained on 'cuda:0'", "'cuda:0' 上收回的字节数"),
     )
+    for device, mib in (("cuda", 14), (torch.device("cuda"), 14), (0, 12), ("cuda:0", 12)):
+        _fresh()
+        holder = {"zero": _mib(12), "one": _mib(14, "cuda:1")}
+        with torch.cuda.device(1):
+            came = _release(submission, holder, ["one", "zero"], device)
+            current = torch.cuda.current_device()
+        what = (
+            f"bytes regained on {device!r} while cuda:1 is the current device",
+            f"当前设备是 cuda:1 时，{device!r} 上收回的字节数",
+        )
+        claims.same(came, mib * MIB, what)
+        claims.same(current, 1, ("the current device afterwards", "之后的当前设备"))
 
 
 def test_live_tensors(submission, draw, gpu):

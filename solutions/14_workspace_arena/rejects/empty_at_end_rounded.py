@@ -1,0 +1,30 @@
+"""test_empty: an empty piece at the end is refused for want of an aligned place."""
+
+import math
+
+import torch
+
+
+def reserve(nbytes, device):
+    return torch.empty(nbytes, dtype=torch.uint8, device=device)
+
+
+def carve(workspace, specs):
+    base = workspace.data_ptr()
+    end = 0
+    plan = []
+    for shape, dtype in specs:
+        size = math.prod(shape) * dtype.itemsize
+        begin = -(-(base + end) // 256) * 256 - base
+        plan.append((begin, size))
+        if size: end = begin + size
+        elif begin > workspace.numel(): raise ValueError('x')
+    if end > workspace.numel():
+        raise ValueError("too small")
+    out = []
+    for (begin, size), (shape, dtype) in zip(plan, specs):
+        if size:
+            out.append(workspace[begin : begin + size].view(dtype).view(shape))
+        else:
+            out.append(torch.empty(shape, dtype=dtype, device=workspace.device))
+    return out

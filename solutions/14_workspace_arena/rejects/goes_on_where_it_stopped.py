@@ -1,0 +1,30 @@
+"""test_aligned: a second call goes on behind the pieces of the first."""
+
+import math
+
+import torch
+
+
+def reserve(nbytes, device):
+    return torch.empty(nbytes, dtype=torch.uint8, device=device)
+
+
+def carve(workspace, specs):
+    base = workspace.data_ptr()
+    end = getattr(workspace, 'used', 0)
+    plan = []
+    for shape, dtype in specs:
+        size = math.prod(shape) * dtype.itemsize
+        begin = -(-(base + end) // 256) * 256 - base if size else end
+        plan.append((begin, size))
+        end = begin + size
+    if end > workspace.numel():
+        raise ValueError("too small")
+    workspace.used = end
+    out = []
+    for (begin, size), (shape, dtype) in zip(plan, specs):
+        if size:
+            out.append(workspace[begin : begin + size].view(dtype).view(shape))
+        else:
+            out.append(torch.empty(shape, dtype=dtype, device=workspace.device))
+    return out
