@@ -6,7 +6,7 @@ ALIGNMENT = 256  # bytes
 
 def reserve(nbytes: int, device: torch.device | str | int) -> Tensor:
     """A workspace: uint8, shape (nbytes,), on device, from one allocation."""
-    # TODO
+    # TODO: one request to the allocator
     raise NotImplementedError
 
 

@@ -10,5 +10,5 @@ def release(holder: dict[str, Any], names: Sequence[str], device: torch.device |
 
     KeyError for an unknown name, before anything is dropped.
     """
-    # TODO
+    # TODO: look all names up, drop, then give back; measure what has really gone
     raise NotImplementedError
