@@ -189,18 +189,6 @@ def _placed(workspace, pieces, specs, where=("", "")):
         )
 
 
-def test_aligned(submission, draw, gpu):
-    """Each piece begins at a multiple of 256, densely packed."""
-    for _ in range(3):
-        specs = _specs(draw)
-        workspace = _workspace(1 << 16)
-        _placed(workspace, _carve(submission, workspace, specs), specs)
-    specs = [((256,), torch.uint8), ((64,), torch.float32), ((1,), torch.int8), ((32,), torch.int64)]
-    workspace = _workspace(1 << 12)
-    for where in (("", ""), ("carved for the second time, ", "第二次切分时，")):
-        _placed(workspace, _carve(submission, workspace, specs), specs, where)
-
-
 def test_disjoint(submission, draw, gpu):
     """Writing to one piece leaves the others alone."""
     workspace = _workspace(1 << 16)
@@ -220,6 +208,18 @@ def test_disjoint(submission, draw, gpu):
         expected = torch.full(shape, number + 1, dtype=dtype)
         what = (f"piece {number} after all were filled", f"全部填充之后的第 {number} 块")
         claims.same(_bits(piece), _bits(expected), what, ("the pieces overlap", "各块有重叠"))
+
+
+def test_aligned(submission, draw, gpu):
+    """Each piece begins at a multiple of 256, densely packed."""
+    for _ in range(3):
+        specs = _specs(draw)
+        workspace = _workspace(1 << 16)
+        _placed(workspace, _carve(submission, workspace, specs), specs)
+    specs = [((256,), torch.uint8), ((64,), torch.float32), ((1,), torch.int8), ((32,), torch.int64)]
+    workspace = _workspace(1 << 12)
+    for where in (("", ""), ("carved for the second time, ", "第二次切分时，")):
+        _placed(workspace, _carve(submission, workspace, specs), specs, where)
 
 
 def test_slice(submission, draw, gpu):

@@ -63,6 +63,32 @@ def test_acquire(submission, draw, gpu):
         _acquire(pool, (3, 3), torch.float32, "cuda:1")
 
 
+def test_allocates_just_enough(submission, draw, gpu):
+    """A new buffer has just the bytes needed."""
+    pool = submission.BufferPool(1 << 20, "cuda")
+    held = []
+    for shape, dtype in (
+        ((1000,), torch.uint8),
+        ((33, 3), torch.float64),
+        ((draw.integer(100, 900),), torch.int16),
+    ):
+        before = torch.cuda.memory_stats()
+        held.append(_acquire(pool, shape, dtype))
+        after = torch.cuda.memory_stats()
+        what = (
+            f"acquire({shape}, {dtype}) without a free buffer",
+            f"没有空闲缓冲区时的 acquire({shape}, {dtype})",
+        )
+        for key, expected in (
+            ("allocation.all.allocated", 1),
+            ("requested_bytes.all.allocated", _nbytes(shape, dtype)),
+        ):
+            claims.same(after[key] - before[key], expected, (f"{what[0]}: {key}", f"{what[1]}：{key}"))
+    before = _allocations()
+    pool.release(held.pop())
+    claims.same(_allocations() - before, 0, ("allocations by release()", "release() 的分配次数"))
+
+
 def test_held_at_once(submission, draw, gpu):
     """Tensors lent at the same time do not overlap."""
     pool = submission.BufferPool(1 << 20, "cuda")
@@ -126,32 +152,6 @@ def test_best_fit(submission, draw, gpu):
             held[best] = _reused(pool, *wanted, memory[best], why)
         why = ("the best fit among those still free has 350 bytes", "仍空闲的里面最合适的是 350 字节的")
         held[350] = _reused(pool, (43,), torch.float64, memory[350], why)
-
-
-def test_allocates_just_enough(submission, draw, gpu):
-    """A new buffer has just the bytes needed."""
-    pool = submission.BufferPool(1 << 20, "cuda")
-    held = []
-    for shape, dtype in (
-        ((1000,), torch.uint8),
-        ((33, 3), torch.float64),
-        ((draw.integer(100, 900),), torch.int16),
-    ):
-        before = torch.cuda.memory_stats()
-        held.append(_acquire(pool, shape, dtype))
-        after = torch.cuda.memory_stats()
-        what = (
-            f"acquire({shape}, {dtype}) without a free buffer",
-            f"没有空闲缓冲区时的 acquire({shape}, {dtype})",
-        )
-        for key, expected in (
-            ("allocation.all.allocated", 1),
-            ("requested_bytes.all.allocated", _nbytes(shape, dtype)),
-        ):
-            claims.same(after[key] - before[key], expected, (f"{what[0]}: {key}", f"{what[1]}：{key}"))
-    before = _allocations()
-    pool.release(held.pop())
-    claims.same(_allocations() - before, 0, ("allocations by release()", "release() 的分配次数"))
 
 
 def _full(pool, shape, dtype=torch.uint8):

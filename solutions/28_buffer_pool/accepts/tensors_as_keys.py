@@ -1,4 +1,4 @@
-"""Tensors hash by identity; the first tensor of a buffer is the buffer, seen as bytes when needed otherwise."""
+"""Tensors hash by identity; the first tensor of a buffer is the buffer, seen as bytes where needed."""
 
 from heapq import heappop, heappush
 from itertools import count
