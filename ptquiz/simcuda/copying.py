@@ -139,7 +139,8 @@ def to_copy(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[st
     source = state_of(src)
     here = CPU if source is None or source.device < 0 else source.device
     asked = kwargs.get("device")
-    there = machine.tls.placement
+    tls = machine.tls
+    there = tls.placement
     if there is None:
         there = here
         if asked is not None and asked.type == "cuda":
@@ -150,11 +151,12 @@ def to_copy(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[st
     if out.is_meta:
         return out
     to: State | None = None
+    tls.recent = there
     if there >= 0:
         to = machine.place(out, there)
     elif pin or (non_blocking and here >= 0):
         to = machine.place_pinned(out)
-    elif source is FLOATING:
+    elif source is FLOATING and there < 0:
         setattr(out.untyped_storage(), ATTRIBUTE, FLOATING)
         return out
     transfer(machine, out, to, src, source, non_blocking)
@@ -164,19 +166,24 @@ def to_copy(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[st
 _HOST = torch.device("cpu")
 
 
+def _joined(machine: Machine, tensor: Tensor, other: State | None) -> State | None:
+    """A floating tensor goes where the other one lives."""
+    setattr(tensor.untyped_storage(), ATTRIBUTE, None)
+    return machine.place(tensor, other.device) if other is not None and other.device >= 0 else None
+
+
 def copy_(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`aten::copy_`: any device to any other."""
     dst, src = args[0], args[1]
     non_blocking = bool(args[2] if len(args) > 2 else kwargs.get("non_blocking", False))
     to, source = state_of(dst), state_of(src)
-    if to is FLOATING and source is not None:
-        to = machine.place(dst, source.device) if source.device >= 0 else source
-    out = plan.func(dst, src)
-    if to is not source and FLOATING in (to, source):
-        if to is not None and to.device >= 0:
-            source = machine.place(src, to.device)
+    floats = to is not None and to.floating
+    if floats is not (source is not None and source.floating):
+        if floats:
+            to = _joined(machine, dst, source)
         else:
-            to = source = None
+            source = _joined(machine, src, to)
+    out = plan.func(dst, src)
     if to is not None or source is not None:
         transfer(machine, dst, to, src, source, non_blocking)
     return out

@@ -24,6 +24,9 @@ __all__ = ["SimMode"]
 
 Tensor = torch.Tensor
 _HOST = torch.device("cpu")
+_MEMORYLESS_ZEROS = torch.ops.aten._efficientzerotensor.default
+_ZEROS = torch.ops.aten.zeros.default
+_current_node = torch._C._current_autograd_node
 
 
 class SimMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -44,16 +47,19 @@ class SimMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         plan = self.plans.get(func)
         if plan is None:
-            plan = self.plans[func] = Plan(func)
+            # Zeros without memory crash in `mul.Scalar` under any dispatch mode: ordinary ones do as well.
+            plan = self.plans[func] = Plan(_ZEROS if func is _MEMORYLESS_ZEROS else func)
             plan.special = HANDLERS.get(plan.name) or _CHECKED.get(plan.name)
         machine = self.machine
         if kwargs is None:
             kwargs = {}
         if plan.view or machine.tls.paused:
-            return func(*args, **kwargs)
+            return plan.func(*args, **kwargs)
         if plan.special is not None:
             return plan.special(machine, plan, args, kwargs)
         if plan.creates and (plan.factory or machine.tls.placement is not None):
+            return create(machine, plan, args, kwargs)
+        if kwargs and (asked := kwargs.get("device")) is not None and asked.type == "cuda":
             return create(machine, plan, args, kwargs)
         return run(machine, plan, args, kwargs)
 
@@ -115,6 +121,7 @@ def run(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, A
         if plan.name.startswith("_foreach_") and (parts := _by_device(args)) is not None:
             return _foreach(machine, plan, args, kwargs, parts)
         device = _settle(machine, plan, found)
+    machine.tls.recent = device
     if device >= 0:
         return _on_device(machine, plan, args, kwargs, found, device)
     if plain:
@@ -156,20 +163,21 @@ def on_host(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _settle(machine: Machine, plan: Plan, found: Found) -> int:
     """Tensors in several places: checks that they may meet, and lets floating ones join the others."""
-    device = check_same_device(machine, plan, [item for item in found if item[1] is not FLOATING])
-    rooted = device >= 0 or any(state is not FLOATING and tensor.dim() for tensor, state, _, _ in found)
-    if not rooted:
-        return CPU
+    firm = [item for item in found if item[1] is None or not item[1].floating]
+    device = check_same_device(machine, plan, firm)
+    if device < 0 and not any(tensor.dim() for tensor, _, _, _ in firm):
+        device = max([CPU, *(state.device for _, state, _, _ in found if state is not None)])
+        if device < 0:
+            return CPU
     for index, (tensor, state, name, written) in enumerate(found):
-        if state is not FLOATING:
+        if state is None or not state.floating:
             continue
-        if device >= 0:
-            new: State | None = state_of(tensor)  # the same memory may come twice
-            if new is FLOATING:
-                new = machine.place(tensor, device)
-        else:
+        new = state_of(tensor)  # the same memory may come twice
+        if new is not None and new.floating:
             new = None
             setattr(tensor.untyped_storage(), ATTRIBUTE, None)
+            if device >= 0:
+                new = machine.place(tensor, device)
         found[index] = (tensor, new, name, written)
     return device
 
@@ -257,7 +265,7 @@ def _follow_sizes(machine: Machine, found: Found) -> Found:
 def create(machine: Machine, plan: Plan, args: Any, kwargs: dict[str, Any]) -> Any:
     """A factory: its result lives where the call in progress wants it; made by C++ of its own accord, it
     floats."""
-    place = machine.tls.placement
+    place, guessed = machine.tls.placement, False
     asked = kwargs.get("device")
     if asked is not None and asked.type != "cpu":
         if asked.type != "cuda":
@@ -265,7 +273,9 @@ def create(machine: Machine, plan: Plan, args: Any, kwargs: dict[str, Any]) -> A
         place = resolve(machine, asked)
         kwargs["device"] = _HOST
     kwargs.pop("pin_memory", None)
-    if place is None:
+    if place is None and _current_node() is not None:
+        place, guessed = machine.tls.recent, True  # in backward: probably where the node works
+    if place is None or (guessed and place < 0):
         out = plan.func(*args, **kwargs)
         _float(out)
         return out
@@ -276,6 +286,7 @@ def create(machine: Machine, plan: Plan, args: Any, kwargs: dict[str, Any]) -> A
     storage = out.untyped_storage()
     if state is None or storage.nbytes() != state.nbytes:
         state = machine.allocate(place, storage.nbytes())
+    state.floating = guessed
     setattr(storage, ATTRIBUTE, state)
     if plan.launches and state.block is not None:
         stream = machine.stream(place)

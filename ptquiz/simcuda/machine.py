@@ -65,6 +65,7 @@ class ThreadState(threading.local):
         self.device = 0
         self.streams = [0] * devices  # the current stream of each device
         self.placement: int | None = None  # where a factory or a conversion in progress puts its result
+        self.recent = -2  # where the last operator ran
         self.paused = 0  # > 0: operations pass unseen (printing, our own helpers)
 
 

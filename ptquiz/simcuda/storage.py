@@ -7,7 +7,6 @@ Storages without one (the class says None while a simulated device is open) belo
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from typing import Any
 
@@ -35,7 +34,6 @@ CPU = -2  # ordinary host memory
 HOST = torch.device("cpu")
 """This very object as `device=` means: one of our wrappers is calling, and has said where in
 `tls.placement`. A torch function mode hands such a call to the wrapper once more."""
-_serial = itertools.count(1)
 
 
 class State:
@@ -47,7 +45,7 @@ class State:
     may happen here.
     """
 
-    __slots__ = ("address", "block", "device", "freed", "nbytes", "serial")
+    __slots__ = ("address", "block", "device", "floating", "freed", "nbytes")
 
     def __init__(self, device: int, block: Any, nbytes: int, freed: deque[Any] | None) -> None:
         self.device = device
@@ -55,7 +53,7 @@ class State:
         self.address: int = block.address if block is not None else 0
         self.nbytes = nbytes
         self.freed = freed
-        self.serial = next(_serial)
+        self.floating = False  # it joins whatever it is used with; until then `device` is a guess
 
     def __del__(self) -> None:
         if self.freed is not None:
@@ -63,6 +61,7 @@ class State:
 
 
 FLOATING = State(CPU, None, 0, None)
+FLOATING.floating = True
 """Marks memory that C++ made inside an operation without saying where: it joins whatever it is first used
 with."""
 

@@ -120,3 +120,36 @@ def test_c_code_makes_its_tensors_where_they_are_needed(machine: Machine) -> Non
     x = torch.tensor([[0.0, 2.0], [3.0, 0.0]], device="cuda", requires_grad=True)
     (torch.prod(x, 0).sum() + x.cumprod(0).sum() + x[torch.tensor([0], device="cuda")].sum()).backward()
     assert x.grad is not None and x.grad.is_cuda
+
+
+@pytest.mark.parametrize("where", ["cpu", "cuda:1"])
+def test_gradients_that_are_only_zeros(machine: Machine, where: str) -> None:
+    """Backward formulas that return zeros of their own making, on the host and on a device."""
+    x = torch.tensor([1.0, 2.0], device=where, requires_grad=True)
+    y = torch.tensor([3.0, 4.0], device=where, requires_grad=True)
+    for out in (torch.copysign(x, y), torch.sgn(x) + y):
+        grads = torch.autograd.grad(out.sum(), (x, y), allow_unused=True)
+        assert all(grad is None or str(grad.device) == where for grad in grads)
+    (grad,) = torch.autograd.grad(x.repeat(0, 2).sum(), x)
+    assert str(grad.device) == where
+
+
+def test_branches_on_host_and_device_do_not_mix(machine: Machine) -> None:
+    """A graph with a branch on each: zeros that C++ makes in the host's branch stay on the host."""
+    a = torch.ones(4, requires_grad=True)
+    b = torch.ones(4, device="cuda", requires_grad=True)
+    for _ in range(2):
+        host = torch.copysign(a, a[:1] * 2).prod() + a[torch.tensor([0, 2])].sum() + a[1:3].sum()
+        device = torch.copysign(b, b[:1] * 2).prod() + b[torch.tensor([0, 2])].sum() + b[1:3].sum()
+        (host.to("cuda") * device).backward()
+    assert a.grad is not None and b.grad is not None
+    assert a.grad.device.type == "cpu" and b.grad.is_cuda
+    assert torch.equal(a.grad, b.grad.cpu())
+
+
+def test_zeros_without_memory_are_ordinary_ones(machine: Machine) -> None:
+    """PyTorch's memoryless zeros crash under a dispatch mode when they are scaled; here they are real."""
+    x = torch.ones(4, device="cuda", requires_grad=True)
+    (grad,) = torch.autograd.grad(torch.sgn(x).sum(), x)
+    assert torch.isclose(torch.zeros(4), grad.cpu()).all() and (grad * 2.0).is_cuda
+    assert torch.isclose(torch.ones(4), torch._efficientzerotensor((4,))).sum() == 0
