@@ -94,8 +94,11 @@ def test_held_at_once(submission, draw, gpu):
     pool = submission.BufferPool(1 << 20, "cuda")
     shapes = [(draw.integer(1, 50), draw.integer(1, 9)) for _ in range(6)]
     held = []
-    for number, shape in enumerate(shapes * 2):
-        tensor = _acquire(pool, shape, draw.choice([torch.float32, torch.int64, torch.uint8]))
+    dtypes = [torch.float32, torch.int64, torch.uint8]
+    specs = [(shape, draw.choice(dtypes)) for shape in shapes * 2]
+    specs[6:6] = [((1,), torch.uint8)] * 2  # both fit into each buffer that is free then
+    for number, (shape, dtype) in enumerate(specs):
+        tensor = _acquire(pool, shape, dtype)
         tensor.fill_(number)
         held.append(tensor)
         if number == 5:
