@@ -19,7 +19,7 @@ LAYERS = (
     ("bank",),
     ("progress", "lint"),
     ("workspace", "render", "readme"),
-    ("grader", "verdict", "sandbox", "verify", "session", "terminal"),
+    ("workers", "grading", "grader", "verdict", "sandbox", "verify", "session", "terminal"),
     ("entry", "checking", "authors", "doctor", "watch"),
     ("cli", "__main__"),
 )
