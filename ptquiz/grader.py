@@ -6,9 +6,9 @@ import contextlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ptquiz.bank import Exercise
 from ptquiz.errors import UsageError
@@ -19,9 +19,58 @@ from ptquiz.verdict import judge
 from ptquiz.worker.wire import Check, Request
 from ptquiz.workers import WarmWorker, Worker
 
-__all__ = ["WarmWorker", "grade", "needed"]
+__all__ = ["WarmWorker", "grade", "needed", "prepare"]
 
 TRACE_FILE = "trace.json"
+
+
+class Asked(NamedTuple):
+    """What a grading is asked for; two that are alike can stand for each other."""
+
+    exercise: Exercise
+    path: Path
+    seed: int | None
+    device: str
+    lang: str
+    timeline: bool
+    trace: Path | None
+    checks: int  # when the checks were changed last
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return needed(self.exercise, self.device)
+
+
+class Ready:
+    """A grading that a worker has been sent, in a folder of its own; `report` lets it run."""
+
+    def __init__(self, asked: Asked, worker: Worker, folder: Path) -> None:
+        self.asked, self._folder = asked, folder
+        self._seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
+        self._grading = Grading(worker, _request(asked, folder, self._seed), asked.exercise)
+        self.begun = False
+        self._grading.send()
+
+    def report(self) -> Report:
+        """Run it to its end."""
+        a = self.asked
+        try:
+            evidence = self._grading.watch()
+            self.begun = evidence.begun
+            if a.trace is not None:
+                _keep_trace(self._folder / TRACE_FILE, a.trace)
+        finally:
+            self.close()
+        return judge(a.exercise, evidence, a.path, _device(a.exercise, a.device), self._seed, a.lang)
+
+    def drop(self) -> None:
+        """End it unseen; its worker is free again."""
+        self._grading.drop()
+        self.close()
+
+    def close(self) -> None:
+        self._grading.close()
+        _remove(self._folder)
 
 
 def grade(
@@ -37,24 +86,77 @@ def grade(
     sandbox: bool = False,
 ) -> Report:
     """Grade one file; raises UsageError for a file that is not there, PtquizError for a bad install."""
-    path = _located(submission)
-    needs = needed(exercise, device)
-    seed = secrets.randbelow(2**31) if seed is None else seed
+    asked = _asked(exercise, _located(submission), seed, device, lang, timeline, trace)
+    if warm is not None and not sandbox:
+        return _on_warm(asked, warm)
     with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="ptquiz-")).resolve()
-        stack.callback(_remove, folder)
-        if sandbox:
-            wrapper = sandboxed(exercise, path, folder, real_device=device == "cuda")
-            worker = stack.enter_context(contextlib.closing(Worker(needs, once=True, wrapper=wrapper)))
-        elif warm is None:
-            worker = stack.enter_context(contextlib.closing(Worker(needs, once=True)))
-        else:
-            worker = stack.enter_context(warm.lent(needs))
-        request = _request(exercise, path, folder, seed, device, lang, timeline, trace)
-        evidence = Grading(worker, request, exercise).watch()
-        if trace is not None:
-            _keep_trace(folder / TRACE_FILE, trace)
-    return judge(exercise, evidence, path, _device(exercise, device), seed, lang)
+        folder = stack.enter_context(_folder())
+        real = device == "cuda"
+        wrapper = sandboxed(exercise, asked.path, folder, real_device=real) if sandbox else []
+        worker = stack.enter_context(contextlib.closing(Worker(asked.needs, once=True, wrapper=wrapper)))
+        return Ready(asked, worker, folder).report()
+
+
+def prepare(
+    exercise: Exercise,
+    submission: Path,
+    *,
+    device: Literal["sim", "cuda"] = "sim",
+    lang: Literal["en", "zh"] = "en",
+    warm: WarmWorker,
+) -> None:
+    """Have `warm` make a grading ready that will probably be wanted: the same call of `grade` then is quick.
+
+    The file is read by `grade`, not here; it need not even exist yet. Raises PtquizError for a bad install.
+    """
+    asked = _asked(exercise, submission.resolve(), None, device, lang, False, None)
+    with warm.lent(asked.needs) as worker:
+        folder = _made()
+        try:
+            warm.hold(Ready(asked, worker, folder))
+        except BaseException:
+            _remove(folder)
+            raise
+
+
+def _on_warm(asked: Asked, warm: WarmWorker) -> Report:
+    with warm.lent(asked.needs, asked) as worker:
+        ready: Ready | None = warm.taken()
+        if ready is not None:
+            report = ready.report()
+            if ready.begun:
+                return report
+    with warm.lent(asked.needs) as worker, _folder() as folder:  # nothing was held, or it had died unseen
+        return Ready(asked, worker, folder).report()
+
+
+def _asked(
+    exercise: Exercise,
+    path: Path,
+    seed: int | None,
+    device: str,
+    lang: str,
+    timeline: bool,
+    trace: Path | None,
+) -> Asked:
+    stamp = 0
+    with contextlib.suppress(OSError):
+        stamp = exercise.checks_file.stat().st_mtime_ns
+    return Asked(exercise, path, seed, device, lang, timeline, trace, stamp)
+
+
+def _made() -> Path:
+    """A folder for one grading."""
+    return Path(tempfile.mkdtemp(prefix="ptquiz-")).resolve()
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    folder = _made()
+    try:
+        yield folder
+    finally:
+        _remove(folder)
 
 
 def needed(exercise: Exercise, device: str = "sim") -> tuple[str, ...]:
@@ -87,30 +189,22 @@ def _device(exercise: Exercise, device: str) -> Device:
     return "cuda" if device == "cuda" else "sim"
 
 
-def _request(
-    exercise: Exercise,
-    path: Path,
-    folder: Path,
-    seed: int,
-    device: str,
-    lang: str,
-    timeline: bool,
-    trace: Path | None,
-) -> Request:
-    checks = tuple(Check(c.name, c.title.get(lang), c.needs) for c in exercise.checks)
+def _request(asked: Asked, folder: Path, seed: int) -> Request:
+    exercise = asked.exercise
+    checks = tuple(Check(c.name, c.title.get(asked.lang), c.needs) for c in exercise.checks)
     return Request(
-        submission=str(path),
+        submission=str(asked.path),
         checks_file=str(exercise.checks_file.resolve()),
         checks=checks,
         folder=str(folder),
         seed=seed,
-        language=lang,
+        language=asked.lang,
         secret=secrets.token_hex(32),
-        device=_device(exercise, device),
+        device=_device(exercise, asked.device),
         devices=exercise.sim.devices,
         memory=exercise.sim.memory,
-        timeline=timeline,
-        trace="" if trace is None else str(folder / TRACE_FILE),
+        timeline=asked.timeline,
+        trace="" if asked.trace is None else str(folder / TRACE_FILE),
         needs=exercise.needs,
     )
 
@@ -132,12 +226,14 @@ def _keep_trace(written: Path, wanted: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove the grading's folder, whatever was done to its permissions."""
+    """Remove the grading's folder, whatever was done to its permissions; it may be gone already."""
 
     def retry(function: Callable[..., Any], path: str, _: Any) -> None:
         with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
+            for one in (Path(path).parent, Path(path)):
+                if one.is_relative_to(folder):  # never the folder that holds all of them
+                    one.chmod(0o700)
             function(path)
 
-    shutil.rmtree(folder, onerror=retry)
+    if folder.exists():
+        shutil.rmtree(folder, onerror=retry)

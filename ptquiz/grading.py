@@ -59,7 +59,7 @@ class Output:
 
 
 class Grading:
-    """One request, watched to its end."""
+    """One request: sent ahead, let go when it is wanted, watched to its end."""
 
     def __init__(self, worker: Worker, request: Request, exercise: Exercise) -> None:
         self._worker, self._request, self._limits = worker, request, exercise.limits
@@ -70,34 +70,56 @@ class Grading:
         self._started: Started | None = None
         self._resident = 0  # what the process held before the submission ran
         self._over = False
+        self._pipes: list[int] = []  # where results, output and trace are read
+        self._gate = -1
 
-    def watch(self) -> Evidence:
-        """Send the request, follow it, stop what goes over its limits; the evidence."""
+    def send(self) -> None:
+        """Have the worker make all ready for it; not a line of the submission is read before `watch`."""
         self._worker.ready()
-        began = time.monotonic()
         pipes = [os.pipe() for _ in range(3)]
+        theirs, self._gate = os.pipe()
         try:
-            self._worker.submit(self._request, [write for _, write in pipes])
+            self._worker.submit(self._request, [*(write for _, write in pipes), theirs])
         except OSError:
             self._evidence.lost = True
+        os.close(theirs)
         for read, write in pipes:
             os.close(write)
             os.set_blocking(read, False)
+        self._pipes = [read for read, _ in pipes]
+
+    def watch(self) -> Evidence:
+        """Let it go, follow it, stop what goes over its limits; the evidence."""
+        began = time.monotonic()
         try:
+            with contextlib.suppress(OSError):  # it has died: the evidence will show it
+                os.write(self._gate, b"g")
             with selectors.DefaultSelector() as selector:
-                self._follow(selector, [read for read, _ in pipes])
+                self._follow(selector)
         finally:
-            for read, _ in pipes:
-                os.close(read)
+            self.close()
         self._evidence.seconds = time.monotonic() - began
         self._evidence.output = self._output.text()
         self._evidence.trace = self._trace.decode(errors="replace")
         self._evidence.forged = self._reader.forged
         return self._evidence
 
-    def _follow(self, selector: selectors.BaseSelector, fds: list[int]) -> None:
+    def drop(self) -> None:
+        """It is not wanted any more: its process ends, and the worker is free for another."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._worker.control, selectors.EVENT_READ, None)
+            self._stop(selector, "dropped")
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open here; a process that still waits at its gate ends."""
+        for fd in (*self._pipes, *([self._gate] if self._gate >= 0 else [])):
+            os.close(fd)
+        self._pipes, self._gate = [], -1
+
+    def _follow(self, selector: selectors.BaseSelector) -> None:
         takers = [self._take_results, self._output.add, self._trace.extend]
-        for fd, taker in zip(fds, takers, strict=True):
+        for fd, taker in zip(self._pipes, takers, strict=True):
             selector.register(fd, selectors.EVENT_READ, taker)
         selector.register(self._worker.control, selectors.EVENT_READ, None)
         self._clock = Clock()

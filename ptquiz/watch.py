@@ -8,16 +8,16 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from watchfiles import watch as watch_files
 
 from ptquiz import checking, progress, session, workspace
 from ptquiz.bank import Exercise
 from ptquiz.errors import PtquizError
-from ptquiz.grader import WarmWorker, grade, needed
+from ptquiz.grader import WarmWorker, grade, needed, prepare
 from ptquiz.report import Report
 from ptquiz.session import Session
 from ptquiz.terminal import Keys
@@ -72,6 +72,11 @@ def run(s: Session, exercise: Exercise, path: Path, device: str = "sim") -> int:
             warm.kill()  # nothing of it is needed, and closing would wait for its imports
 
 
+class How(TypedDict):
+    device: Literal["sim", "cuda"]
+    lang: Literal["en", "zh"]
+
+
 class Watch:
     """What is watched, what was last seen of it, and what to do about each event."""
 
@@ -88,7 +93,8 @@ class Watch:
         self._s, self._exercise, self._path, self._device = s, exercise, path, device
         self._warm, self._events, self._keys = warm, events, keys
         self._seen: Stamp | None = None  # the file as it was last graded
-        self._running: threading.Thread | None = None
+        self._running = False  # a grading whose end is still to come as an event
+        self._threads: list[threading.Thread] = []
         self._again = False  # grade once more when the running one has ended
         self._replay: int | None = None
         self._last: Report | None = None
@@ -121,9 +127,9 @@ class Watch:
     def close(self) -> None:
         """Stop following the folder, and the grading that runs."""
         self._files.close()
-        if self._running is not None:
-            self._warm.kill()
-            self._running.join()
+        self._warm.kill()
+        for thread in self._threads:
+            thread.join()
 
     def _next(self) -> Event:
         try:
@@ -139,6 +145,7 @@ class Watch:
             if self._path.read_bytes() == self._exercise.stub.read_bytes():
                 self._seen = stamp_of(self._path)
                 self._legend()
+                self._aside(self._prepare, self._exercise, self._path)
         self._save()
 
     def _save(self) -> None:
@@ -151,7 +158,7 @@ class Watch:
 
     def _again_now(self, replay: int | None = None) -> None:
         self._replay = replay
-        if self._running is None:
+        if not self._running:
             self._begin()
         else:
             self._again = True
@@ -159,29 +166,39 @@ class Watch:
 
     def _begin(self) -> None:
         self._again = False
-        self._running = threading.Thread(
-            target=self._grade, args=(self._exercise, self._path, self._replay), daemon=True
-        )
-        self._running.start()
+        self._running = True
+        self._aside(self._grade, self._exercise, self._path, self._replay)
+
+    def _aside(self, work: Callable[..., None], *arguments: object) -> None:
+        """In a thread: the queue goes on meanwhile."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+        self._threads[-1].start()
 
     def _grade(self, exercise: Exercise, path: Path, seed: int | None) -> None:
         at = progress.now()
         result: Report | BaseException
         try:
-            result = grade(
-                exercise,
-                path,
-                seed=seed,
-                device="cuda" if self._device == "cuda" else "sim",
-                lang="zh" if self._s.screen.lang == "zh" else "en",
-                warm=self._warm,
-            )
+            result = grade(exercise, path, seed=seed, **self._how, warm=self._warm)
         except BaseException as error:
             result = error
         self._events.put(Graded(at, result))
+        self._prepare(exercise, path)
+
+    def _prepare(self, exercise: Exercise, path: Path) -> None:
+        """Make the next grading ready while the learner reads and types: a save then finds it waiting."""
+        with contextlib.suppress(PtquizError, OSError):  # the grading itself will say it
+            prepare(exercise, path, **self._how, warm=self._warm)
+
+    @property
+    def _how(self) -> How:
+        return {
+            "device": "cuda" if self._device == "cuda" else "sim",
+            "lang": "zh" if self._s.screen.lang == "zh" else "en",
+        }
 
     def _graded(self, at: str, result: Report | BaseException) -> None:
-        self._running = None
+        self._running = False
         if self._again:
             self._begin()
         elif isinstance(result, Report):
@@ -279,7 +296,7 @@ class Watch:
             self._warm.cancel()
             return
         self._save()
-        if self._running is not None:
+        if self._running:
             return
         now = installed()
         if now != self._packages:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -171,6 +171,17 @@ def _missing(hello: Hello) -> PtquizError:
     )
 
 
+class Ahead(Protocol):
+    """A grading that a warm worker has made ready; it is dropped when another one is wanted."""
+
+    @property
+    def asked(self) -> object: ...
+
+    def drop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class WarmWorker:
     """A worker that stays: each grading is a fork of it. When its process has died, it starts another."""
 
@@ -180,6 +191,7 @@ class WarmWorker:
         self._worker: Worker | None = None
         self._needs: frozenset[str] = frozenset()
         self._lock = threading.Lock()
+        self._ahead: Ahead | None = None
 
     def start(self, needs: Iterable[str] = ()) -> None:
         """Begin importing now, with what these gradings will need; does not wait for it."""
@@ -189,6 +201,15 @@ class WarmWorker:
         self.close()
         self._needs = wanted
         self._worker = Worker(wanted, once=self._once)
+
+    def hold(self, ahead: Ahead) -> None:
+        """Keep for later what the lent worker has been sent."""
+        self._ahead = ahead
+
+    def taken(self) -> Any:
+        """What was held for the grading that the worker is lent for; None when nothing was."""
+        ahead, self._ahead = self._ahead, None
+        return ahead
 
     def cancel(self) -> None:
         """End the grading that is running, from any thread; its report then means nothing."""
@@ -203,12 +224,15 @@ class WarmWorker:
             worker.kill()
 
     @contextlib.contextmanager
-    def lent(self, needs: Iterable[str] = ()) -> Any:
-        """The worker, for one grading at a time."""
+    def lent(self, needs: Iterable[str] = (), asked: object = None) -> Any:
+        """The worker, for one grading at a time. What is held for another than `asked` is dropped."""
         with self._lock:
             self.start(needs)
             assert self._worker is not None
             try:
+                if self._ahead is not None and (asked is None or self._ahead.asked != asked):
+                    self._ahead.drop()
+                    self._ahead = None
                 yield self._worker
             except BaseException:
                 self._worker.kill()  # in the middle of a grading: nothing of it may stay
@@ -216,6 +240,9 @@ class WarmWorker:
                 raise
 
     def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
         if self._worker is not None:
             worker, self._worker = self._worker, None
             worker.close()

@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 
 import torch
 
-from ptquiz.simcuda import simulated_cuda
+from ptquiz.simcuda import patches, simulated_cuda
 from ptquiz.simcuda.core.engine import HostWait, Op
 from ptquiz.simcuda.core.races import Access, Race
 from ptquiz.simcuda.storage import state_of
 from ptquiz.worker import claims
 from ptquiz.worker.wire import Record, Request
+
+list(patches.modules())  # imported here, before the fork
 
 _sleep: Any = torch.cuda._sleep  # without annotations in torch
 _event: Any = torch.cuda.Event

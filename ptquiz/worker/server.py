@@ -67,10 +67,10 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
 
 
 def receive(control: socket.socket) -> tuple[Request, list[int]] | None:
-    """The next request and its three descriptors (results, output, trace); None at the end."""
+    """The next request and its four descriptors (results, output, trace, gate); None at the end."""
     first, fds = KILL, list[int]()
     while first in (KILL, TRACE):  # an order for a grading that had ended by itself
-        first, fds, _, _ = socket.recv_fds(control, 1, 3)
+        first, fds, _, _ = socket.recv_fds(control, 1, 4)
     if not first:
         return None
     line = bytearray()

@@ -41,13 +41,16 @@ def import_pytest() -> None:
         importlib.import_module(f"_pytest.{name}")
 
 
-def run(request: Request, results: int, output: int, trace: int) -> NoReturn:
-    """Grade, and end the process; whatever ends it earlier shows by the missing final record."""
+def run(request: Request, results: int, output: int, trace: int, gate: int) -> NoReturn:
+    """Make all ready, wait for a byte on `gate`, grade, and end the process.
+
+    Whatever ends it earlier shows by the missing final record.
+    """
     send = signer(request.secret, results)
     request = _without_secret(request)
     try:
         _redirect(output, trace)
-        _session(request, send)
+        _session(request, send, gate)
     except BaseException as error:  # what comes here is not the learner's
         send(Record("broken", message=explain.ours(error)))
     os._exit(0)
@@ -76,13 +79,13 @@ def _redirect(output: int, trace: int) -> None:
         faulthandler.register(signal.SIGUSR2, trace, all_threads=True)
 
 
-def _session(request: Request, send: Send) -> None:
+def _session(request: Request, send: Send, gate: int) -> None:
     claims.use_language(request.language)
     folder = Path(request.folder)
     os.chdir(folder)
     os.environ["TMPDIR"] = str(_made(folder / "temporary"))
     sys.argv[:] = ["ptquiz"]
-    _collected(request, send)
+    _collected(request, send, gate)
 
 
 def _made(folder: Path) -> Path:
@@ -90,9 +93,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _collected(request: Request, send: Send) -> None:
+def _collected(request: Request, send: Send, gate: int) -> None:
     """Run pytest on the checks, in its own configuration; the plugin does the rest once it has them."""
-    plugin = Plugin(request, send)
+    plugin = Plugin(request, send, gate)
     configuration = Path(request.folder) / "pytest.ini"
     configuration.write_text("[pytest]\n", encoding="utf-8")
     arguments = [request.checks_file, "-c", str(configuration), f"--rootdir={request.folder}", "--noconftest"]
@@ -106,8 +109,8 @@ def _collected(request: Request, send: Send) -> None:
 class Plugin:
     """Fixtures for the checks, and the loop that runs them in their announced order."""
 
-    def __init__(self, request: Request, send: Send) -> None:
-        self._request, self._send = request, send
+    def __init__(self, request: Request, send: Send, gate: int) -> None:
+        self._request, self._send, self._gate = request, send, gate
         self._path = request.submission
         self._proxy: submission.Submission | None = None
         self._gpu: Any = None
@@ -178,7 +181,9 @@ class Plugin:
         state = State()
         guard = self._guard = Guard(checks)
         self._audit = Audit(self._path, solutions_of(self._request.checks_file))
+        self._warm_up(state, guard)
         gc.freeze()
+        self._pass_gate()
         if not self._import(module, state, guard):
             return
         passed: set[str] = set()
@@ -190,6 +195,17 @@ class Plugin:
             if record.outcome == "passed" or record.cause == "unseen":
                 passed.add(check.name)
             self._send(record)
+
+    def _warm_up(self, state: State, guard: Guard) -> None:
+        """Do once what every check does: its pages are this process's own then, its imports made."""
+        state.restore(self._folder, 0)
+        guard.changes()
+
+    def _pass_gate(self) -> None:
+        """Wait until the grading is wanted; a gate that closes means that it never will be."""
+        if not os.read(self._gate, 1):
+            os._exit(0)
+        os.close(self._gate)
 
     def _import(self, module: types.ModuleType, state: State, guard: Guard) -> bool:
         """Run the learner's file; whether the checks can go on."""

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ptquiz import grader, grading
 from ptquiz.bank import Exercise, Limits, load_bank
 from ptquiz.errors import UsageError
-from ptquiz.grader import WarmWorker, grade
+from ptquiz.grader import WarmWorker, grade, prepare
 from ptquiz.grading import Clock, Output
 from ptquiz.report import Report
 from ptquiz.worker import processes
@@ -273,6 +274,7 @@ def test_nothing_that_a_submission_started_outlives_its_grading(
 ENDLESS = """
 import sys
 from pathlib import Path
+from typing import Any
 from ptquiz.bank import Limits, load_bank
 from ptquiz.grader import grade
 probe = load_bank(Path(sys.argv[1])).find(1)._replace(limits=Limits(600.0, 600.0))
@@ -323,3 +325,72 @@ def test_gradings_leave_no_folders(
     )
     assert graded(tmp_path, warm, probe, source + RIGHT).verdict == "passed"
     assert list(home.iterdir()) == []
+
+
+# A grading made ready ahead, as `watch` does it.
+
+
+@pytest.fixture
+def ahead(tmp_path: Path, warm: WarmWorker, probe: Exercise) -> Path:
+    """A right file, whose grading is made ready before it is written."""
+    path = tmp_path / "01_probe.py"
+    prepare(probe, path, warm=warm)
+    path.write_text(RIGHT, encoding="utf-8")
+    return path
+
+
+def held(warm: WarmWorker) -> Any:
+    assert warm._ahead is not None
+    return warm._ahead
+
+
+def test_a_grading_made_ahead_reads_the_file_as_it_is_at_last(
+    ahead: Path, warm: WarmWorker, probe: Exercise
+) -> None:
+    """It is used once; the one after it starts from nothing, with the same verdict."""
+    ready = held(warm)
+    assert grade(probe, ahead, warm=warm).verdict == "passed" and ready.begun
+    ahead.write_text("def double(x):\n    return x\n", encoding="utf-8")
+    assert grade(probe, ahead, warm=warm).verdict == "failed" and warm._ahead is None
+
+
+def test_one_made_ahead_for_something_else_is_dropped(ahead: Path, warm: WarmWorker, probe: Exercise) -> None:
+    """Another file, another seed: its process ends, its folder goes, its seed is not used."""
+    ready = held(warm)
+    other = ahead.with_name("other.py")
+    other.write_text(RIGHT, encoding="utf-8")
+    assert grade(probe, other, seed=3, warm=warm).seed == 3
+    assert not ready.begun and not ready._folder.exists()
+
+
+def test_one_made_ahead_is_dropped_when_the_checks_have_changed(
+    ahead: Path, warm: WarmWorker, probe: Exercise
+) -> None:
+    """An author edits them while `watch` runs."""
+    ready = held(warm)
+    ready.asked = ready.asked._replace(checks=1)
+    assert grade(probe, ahead, warm=warm).verdict == "passed" and not ready.begun
+
+
+def test_one_that_died_while_it_waited_is_made_anew(ahead: Path, warm: WarmWorker, probe: Exercise) -> None:
+    """Whatever ended it: not a line of the file had run, so nothing is the learner's."""
+    assert warm._worker is not None
+    for pid in processes.descendants(warm._worker.process.pid):
+        processes.kill(pid)
+    assert grade(probe, ahead, warm=warm).verdict == "passed"
+
+
+def test_what_waits_goes_with_its_worker(tmp_path: Path, probe: Exercise) -> None:
+    """No process and no folder stays behind."""
+    with WarmWorker() as warm:
+        prepare(probe, tmp_path / "01_probe.py", warm=warm)
+        ready = held(warm)
+        assert warm._worker is not None
+        family = warm._worker.family
+    assert not ready._folder.exists() and not any(processes.resident(pid) for pid in family)
+
+
+def test_time_at_the_gate_is_not_the_learners(ahead: Path, warm: WarmWorker, probe: Exercise) -> None:
+    """Deadlines and the duration begin when the file is saved."""
+    time.sleep(1.5)
+    assert grade(probe, ahead, warm=warm).duration_seconds < 1.5

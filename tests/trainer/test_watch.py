@@ -65,6 +65,8 @@ class Bench:
         self.graded: list[tuple[Path, int | None]] = []
         self.hold = False
         monkeypatch.setattr(watching, "grade", self._grade)
+        self.prepared: list[Path] = []
+        monkeypatch.setattr(watching, "prepare", lambda e, path, **how: self.prepared.append(path))
         monkeypatch.setattr(watching, "Folder", Quiet)
         self.watch = Watch(self.session, self.exercise, self.path, "sim", self.warm, self.events, True)  # type: ignore[arg-type]
 
@@ -98,7 +100,7 @@ class Bench:
 
     def settle(self) -> None:
         """Handle events until no grading runs."""
-        while self.watch._running is not None:
+        while self.watch._running:
             event = self.events.get(timeout=PATIENCE)
             assert isinstance(event, Graded)
             self.watch._graded(*event)
@@ -140,7 +142,7 @@ def test_a_second_event_for_the_same_file_is_no_second_grading(bench: Bench) -> 
     for _ in range(3):
         bench.watch._save()
         bench.watch._tick()
-    assert len(bench.graded) == 1 and bench.watch._running is None
+    assert len(bench.graded) == 1 and not bench.watch._running
 
 
 def test_a_save_during_a_grading_cancels_it(bench: Bench) -> None:
@@ -161,7 +163,7 @@ def test_a_file_that_is_away_for_a_moment_is_waited_for(bench: Bench) -> None:
     bench.settle()
     bench.path.unlink()
     bench.watch._save()
-    assert bench.watch._running is None
+    assert not bench.watch._running
     bench.save("right")
     bench.settle()
     assert bench.verdicts() == ["failed", "passed"]
@@ -193,7 +195,7 @@ def test_a_worker_lost_in_a_grading_is_tried_once_more(bench: Bench) -> None:
 def test_the_untouched_stub_is_not_graded(bench: Bench) -> None:
     """The question is to be read first; what the learner has written before is graded at once."""
     bench.watch._first()
-    assert bench.watch._running is None and not bench.graded
+    assert not bench.watch._running and not bench.graded
     bench.path.write_text("wrong", encoding="utf-8")
     bench.watch._first()
     bench.settle()
