@@ -23,6 +23,7 @@ _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
 _type, _isinstance, _len, _repr, _abs, _max = type, isinstance, len, repr, abs, max
 _no_grad, _Untouched = torch.no_grad, torch._C.DisableTorchFunction
 _float64, _complex128, _strided = torch.float64, torch.complex128, torch.strided
+_NAMED = (torch.device, torch.dtype, torch.Size, torch.layout)
 _language = "en"
 
 # Relative tolerance by dtype; the absolute one is this times the largest expected value.
@@ -175,6 +176,8 @@ def summary(value: Any) -> str:
         return _cut(_repr(value))
     if kind in (list, tuple, dict, set):
         return _container_summary(value)
+    if kind in _NAMED:
+        return str(value)
     if _tensor_like(value):
         return f"{kind.__module__}.{kind.__qualname__}"
     if kind is type(summary):

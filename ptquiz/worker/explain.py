@@ -8,7 +8,7 @@ from pathlib import Path
 from _pytest.outcomes import Exit, OutcomeException
 
 from ptquiz.worker import claims
-from ptquiz.worker.submission import line
+from ptquiz.worker.submission import MODULE, line
 
 LONGEST = 2000
 
@@ -46,10 +46,9 @@ def exception(error: BaseException, path: str) -> str:
 def headline(error: BaseException) -> str:
     """`ValueError: its text`."""
     kind = type(error)
-    name = (
-        kind.__name__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__name__}"
-    )
-    name = name.removeprefix("ptquiz_submission.")
+    module = str(kind.__module__)
+    near = module in ("builtins", "__main__", MODULE) or module.endswith("checks")  # no address to know it by
+    name = kind.__name__ if near else f"{module}.{kind.__name__}"
     try:
         text = str(error)
     except BaseException:  # the learner's own exception may fail at its __str__

@@ -160,3 +160,16 @@ def test_sparse_is_refused(machine: Machine, layout: str) -> None:
     with pytest.raises(NotModelled, match="sparse"):
         torch.eye(2, device="cuda").to_sparse()
     assert torch.eye(2).to_sparse().is_sparse
+
+
+def test_a_storage_without_a_tensor(machine: Machine) -> None:
+    """`torch.UntypedStorage(n, device="cuda")` takes from the allocator; a tensor can be laid over it."""
+    before = torch.cuda.memory_allocated()
+    storage = torch.UntypedStorage(1000, device="cuda")
+    assert storage.device == torch.device("cuda", 0) and torch.cuda.memory_allocated() == before + 1024
+    over = torch.empty(0, device="cuda").set_(storage, 0, (10, 25))  # type: ignore[call-overload]
+    assert over.is_cuda and over.untyped_storage().data_ptr() == storage.data_ptr()
+    assert torch.UntypedStorage([1, 2], device="cuda:0").is_cuda
+    assert torch.UntypedStorage(8).device.type == "cpu"
+    with pytest.raises(RuntimeError, match="invalid device ordinal"):
+        torch.UntypedStorage(8, device="cuda:9")

@@ -244,3 +244,9 @@ def test_an_instance_attribute_does_not_stand_in_for_a_method() -> None:
     y = X + 1
     y.cpu = y.detach = y.to = lambda *a, **k: X  # type: ignore[method-assign]
     refused(lambda: claims.close(y, X, "f(x)"))
+
+
+def test_a_summary_names_devices_and_dtypes() -> None:
+    """`got: cuda:1`, not `got: a device`."""
+    values = (torch.device("cpu"), torch.float16, torch.Size((2, 3)))
+    assert [claims.summary(value) for value in values] == ["cpu", "torch.float16", "torch.Size([2, 3])"]

@@ -13,6 +13,7 @@ import torch
 
 from ptquiz.bank import Exercise, load_bank
 from ptquiz.verdict import Evidence, judge
+from ptquiz.worker import explain
 from ptquiz.worker.draw import Draw, seed_for
 from ptquiz.worker.guard import Guard
 from ptquiz.worker.wire import Reader, Record, signer
@@ -204,3 +205,11 @@ def test_what_is_drawn_has_the_shape_and_dtype_that_were_asked_for() -> None:
     assert set(drawn.tolist()) == {2, 3}
     assert {draw.integer(2, 4) for _ in range(200)} == {2, 3, 4}
     assert draw.choice([7]) == 7
+
+
+def test_an_exception_of_the_checks_has_a_short_name() -> None:
+    """The module of the checks is named after where ptquiz lies; nobody needs to know that."""
+    kinds = {"home.exercises.07_custom_loss.checks": "Broken", "torch.cuda": "torch.cuda.Broken"}
+    for module, name in kinds.items():
+        error = type("Broken", (Exception,), {"__module__": module})("so")
+        assert explain.headline(error) == f"{name}: so"

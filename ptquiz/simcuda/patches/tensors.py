@@ -26,11 +26,27 @@ _is_cpu = _Base.is_cpu.__get__
 
 
 def install(machine: Machine, patcher: Patcher) -> None:
-    """Tensor's getters and the methods by which the host reads."""
+    """Tensor's getters, the methods by which the host reads, and storages made without a tensor."""
+    _storages(machine, patcher)
     _where(machine, patcher)
     _addresses(machine, patcher)
     _pinning(machine, patcher)
     _reading(machine, patcher)
+
+
+def _storages(machine: Machine, patcher: Patcher) -> None:
+    """`torch.UntypedStorage(nbytes, device="cuda")`: bytes of a new allocation."""
+    make = _Storage.__new__
+
+    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        where = kwargs.get("device")
+        if where is None or torch.device(where).type != "cuda" or cls is not _Storage:
+            return make(cls, *args, **kwargs)
+        if len(args) == 1 and not isinstance(args[0], int):
+            return torch.tensor(args[0], dtype=torch.uint8, device=where).untyped_storage()
+        return torch.empty(*args, dtype=torch.uint8, device=where).untyped_storage()
+
+    patcher.set(_Storage, "__new__", new)
 
 
 def _where(machine: Machine, patcher: Patcher) -> None:
