@@ -204,6 +204,7 @@ def _request(asked: Asked, folder: Path, seed: int) -> Request:
         devices=exercise.sim.devices,
         memory=exercise.sim.memory,
         timeline=asked.timeline,
+        streams=exercise.topic == "streams",
         trace="" if asked.trace is None else str(folder / TRACE_FILE),
         needs=exercise.needs,
     )

@@ -281,11 +281,8 @@ class Screen:
         self.verdict(exercise, report)
         if report.message:
             self._indented(report.message, FIRST_LINES)
-        self.checks(exercise, report.checks)
+        self.checks(exercise, report.checks, timeline)
         self._printed(report.output)
-        if timeline and report.timeline:
-            self.say()
-            self.out.print(Text(report.timeline), soft_wrap=True)
 
     def verdict(self, exercise: Exercise, report: Report) -> None:
         lang = self.lang
@@ -306,21 +303,23 @@ class Screen:
             "dim",
         )
 
-    def checks(self, exercise: Exercise, checks: Sequence[CheckResult]) -> None:
-        """One line for each; the first failure's message in full, later ones cut."""
+    def checks(self, exercise: Exercise, checks: Sequence[CheckResult], timelines: bool = False) -> None:
+        """One line for each; the first failure's message in full with its timeline, later ones cut."""
         room = FIRST_LINES
         unmet = {c.name for c in checks if c.outcome != "passed"}
         follow = {spec.name for spec in exercise.checks if unmet & set(spec.needs)}
         for check in checks:
             mark, style = MARKS[check.outcome]
             self.hang(f"  {mark} ", Text(check.title, style))
-            if not check.message or check.outcome == "passed":
-                continue
-            if check.outcome != "skipped":
+            if check.outcome in ("failed", "error"):
                 self._indented(check.message, room)
+                if room == FIRST_LINES or timelines:
+                    self._chart(check.timeline)
                 room = LATER_LINES
-            elif check.name not in follow:  # those that follow share one line at the end
+            elif check.outcome == "skipped" and check.name not in follow:  # those share one line at the end
                 self._indented(check.message, 2, "dim")
+            elif timelines:
+                self._chart(check.timeline)
         if any(c.outcome == "skipped" and c.name in follow for c in checks):
             mark = MARKS["skipped"][0]
             self.say(
@@ -339,6 +338,11 @@ class Screen:
         if len(lines) > most:
             cut = len(lines) - most
             self.say((f"      … {cut} more lines", f"      …（另有 {cut} 行）"), "dim")
+
+    def _chart(self, timeline: str) -> None:
+        """The streams' timeline, drawn by the worker; its columns must not be wrapped."""
+        for line in timeline.splitlines():
+            self.out.print(Text("      " + line, "dim"), soft_wrap=True)
 
     def _printed(self, output: str) -> None:
         """What the learner's own code printed."""

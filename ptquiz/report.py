@@ -20,6 +20,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     outcome: Outcome
     message: str = ""
     duration_seconds: float = 0.0
+    timeline: str = ""  # the streams as a chart, where it was asked for or the check failed
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -35,7 +36,6 @@ class Report(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...]
     message: str = ""
     output: str = ""
-    timeline: str = ""
 
     def to_json(self) -> str:
         """The report as one JSON object, without a line break."""

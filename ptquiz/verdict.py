@@ -65,7 +65,6 @@ def judge(exercise: Exercise, evidence: Evidence, path: Path, device: Device, se
         checks=checks,
         message=message,
         output=evidence.output,
-        timeline="\n".join(record.timeline for record in evidence.records if record.timeline),
     )
 
 
@@ -185,16 +184,17 @@ def _checks(
     for check in exercise.checks:
         record = done.get(check.name)
         outcome: Outcome = "skipped"
-        text, seconds = "", 0.0
+        text, seconds, timeline = "", 0.0, ""
         if record is not None:
-            outcome, text, seconds = record.outcome, record.message, record.seconds  # type: ignore[assignment]
+            outcome = record.outcome  # type: ignore[assignment]
+            text, seconds, timeline = record.message, round(record.seconds, 4), record.timeline
         elif running == check.name and cause is not None:
             outcome, text = "failed", message
         if outcome == "skipped" and not text:
             text = _skipped([name for name in check.needs if name in missed], lang)
         if outcome != "passed":
             missed.add(check.name)
-        results.append(CheckResult(check.name, check.title.get(lang), outcome, text, round(seconds, 4)))
+        results.append(CheckResult(check.name, check.title.get(lang), outcome, text, seconds, timeline))
     return tuple(results)
 
 

@@ -310,7 +310,7 @@ def shown(report: Report) -> str:
     for check in report.checks:
         lines.append(f"  {check.outcome:8} {check.name} ({check.duration_seconds} s)")
         lines += [f"             {line}" for line in check.message.splitlines()]
-    return "\n".join(line for line in [*lines, report.timeline, report.output] if line)
+    return "\n".join(line for line in [*lines, report.output] if line)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
@@ -36,11 +36,16 @@ _ASCII = _Glyphs("[", "]", "-", "~", "|", ":", "w", "X", "!", ".")
 
 
 def render(
-    ops: Sequence[Op], waits: Sequence[HostWait], races: Sequence[Race], lang: str = "en", width: int = 80
+    ops: Sequence[Op],
+    waits: Sequence[HostWait],
+    races: Sequence[Race],
+    lang: str = "en",
+    width: int = 80,
+    shorten: Callable[[str], str] = str,
 ) -> str:
     """As `draw`, in the order of `Engine.since`, in what standard output can show."""
     encoding = (sys.stdout.encoding or "ascii").lower()
-    return draw(ops, races, waits, width, encoding.startswith("utf"), lang)
+    return draw(ops, races, waits, width, encoding.startswith("utf"), lang, shorten)
 
 
 def draw(
@@ -50,24 +55,28 @@ def draw(
     width: int = 80,
     unicode: bool = True,
     lang: str = "en",
+    shorten: Callable[[str], str] = str,
 ) -> str:
     """A chart of at most `width` columns (at least 40): a row for each stream that worked, and one for the
     host if it waited. Below it, races and host waits with their lines. Empty if nothing happened.
+
+    Times are milliseconds since the first of it began. `shorten` may make a line's path shorter.
     """
     work = [op for op in ops if op.kind in _WORK]
     if not work and not waits:
         return ""
     chart = _Chart(work, waits, max(40, width), _UNICODE if unicode else _ASCII)
     keys = sorted({(op.device, op.stream) for op in work})
+    words = _WORDS.get(lang if unicode else "en", _WORDS["en"])
     lines = [chart.axis()]
     lines += [chart.stream(key, ops, races) for key in keys[:_ROWS]]
     if len(keys) > _ROWS:
-        lines.append(f"(and {len(keys) - _ROWS} more streams)")
+        lines.append(words["more streams"].format(count=len(keys) - _ROWS))
     if waits:
         lines.append(chart.host(waits))
-    words = _WORDS.get(lang if unicode else "en", _WORDS["en"])
     notes = [*_race_notes(races, chart.glyphs, words), *_wait_notes(waits, chart.glyphs, words)]
-    return "\n".join(line.rstrip() for line in (*lines, *(_cut(note, chart.width) for note in notes)))
+    lines += [_cut(shorten(note), chart.width) for note in notes]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 class _Chart:
@@ -89,8 +98,8 @@ class _Chart:
         return min(self.columns - 1, (ns - self.begin) * self.columns // span)
 
     def axis(self) -> str:
-        """The head: where it begins and ends, in milliseconds."""
-        left, right = f"{self.begin / NS_PER_MS:.3g} ms", f"{self.end / NS_PER_MS:.3g} ms"
+        """The head: from nought to the end, in milliseconds."""
+        left, right = "0 ms", f"{(self.end - self.begin) / NS_PER_MS:.4g} ms"
         fill = max(1, self.columns - len(left) - len(right) - 2)
         return " " * self.margin + f"{left} {self.glyphs.axis * fill} {right}"
 
@@ -158,6 +167,7 @@ _WORDS = {
         "against": "  against    {second}",
         "wait": "{mark} host waits {ms:.3g} ms: {reason} at {line}",
         "needless": "{mark} needless wait {ms:.3g} ms: {reason} at {line}",
+        "more streams": "(and {count} more streams)",
         "more races": "{mark} and {count} more races",
         "more waits": "{mark} and {count} more waits",
         "nowhere": "an unknown line",
@@ -168,6 +178,7 @@ _WORDS = {
         "against": "  与之冲突：{second}",
         "wait": "{mark} 主机等待 {ms:.3g} 毫秒：{reason}，位于 {line}",
         "needless": "{mark} 不必要的等待 {ms:.3g} 毫秒：{reason}，位于 {line}",
+        "more streams": "（另有 {count} 条流）",
         "more races": "{mark} 另有 {count} 处数据竞争",
         "more waits": "{mark} 另有 {count} 次等待",
         "nowhere": "未知位置",

@@ -23,6 +23,7 @@ list(patches.modules())  # imported here, before the fork
 _sleep: Any = torch.cuda._sleep  # without annotations in torch
 _event: Any = torch.cuda.Event
 _WORK = ("kernel", "copy", "sleep")
+TIMELINE_WIDTH = 74  # it is shown below a check, six columns to the right
 
 
 class Unseen(Exception):  # noqa: N818  (not an error: the device at hand cannot show it)
@@ -121,6 +122,7 @@ class Simulated:
         self.machine, self._request = machine, request
         self.count: int = machine.count
         self._began = machine.mark()
+        self._shown: Seen | None = None  # what was recorded last
 
     def device(self, index: int = 0) -> torch.device:
         """`cuda:index`."""
@@ -152,7 +154,7 @@ class Simulated:
     @contextlib.contextmanager
     def record(self) -> Iterator[Seen]:
         """What happens inside."""
-        seen = Seen(self)
+        seen = self._shown = Seen(self)
         try:
             yield seen
         finally:
@@ -183,7 +185,7 @@ class Simulated:
                 allocator.reset_peak()
                 allocator.reset_accumulated()
         self._seed(seed)
-        self._began = self.machine.mark()
+        self._began, self._shown = self.machine.mark(), None
 
     def _seed(self, seed: int) -> None:
         for generator in self.machine.random.generators:
@@ -198,20 +200,24 @@ class Simulated:
         if races and outcome == "passed":
             outcome, cause, message = "failed", "wrong", self.described(races[0])
         timeline = ""
-        if self._request.timeline or (outcome in ("failed", "error") and self._streams_matter()):
-            timeline = self._timeline(record.name)
+        failed = outcome in ("failed", "error")
+        if self._request.timeline or (failed and (self._request.streams or self._streams_matter())):
+            timeline = self._timeline()
         return Record(record.event, record.name, outcome, cause, message, record.seconds, timeline)
 
     def _streams_matter(self) -> bool:
         return any(op.stream for op in self.machine.since(self._began)[0])
 
-    def _timeline(self, name: str) -> str:
-        """The check's operations as text; the whole trace goes to the file that was asked for."""
+    def _timeline(self) -> str:
+        """The check's work as text: what it recorded last, or all of it where a race lies outside of that."""
         from ptquiz.simcuda import timeline
 
         ops, waits, races = self.machine.since(self._began)
-        text = str(timeline.render(ops, waits, races, self._request.language))
-        return f"{name}\n{self._shortened(text)}" if text.strip() else ""
+        if self._shown is not None and len(self._shown.races) == len(races):
+            ops, waits = self._shown.ops, self._shown.waits
+        mine = [wait for wait in waits if not wait.line.startswith(self._request.checks_file)]
+        text = timeline.render(ops, mine, races, self._request.language, TIMELINE_WIDTH, self._shortened)
+        return text if text.strip() else ""
 
     def export(self) -> None:
         """Write the Chrome trace of the whole grading, where one was asked for."""

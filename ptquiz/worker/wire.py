@@ -38,7 +38,8 @@ class Request(msgspec.Struct, frozen=True):
     device: str = "cpu"
     devices: int = 1
     memory: str = "16GiB"
-    timeline: bool = False
+    timeline: bool = False  # of every check
+    streams: bool = False  # the question is about streams: a failed check always brings its timeline
     trace: str = ""
     needs: tuple[str, ...] = ()
 

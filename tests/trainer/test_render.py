@@ -113,12 +113,31 @@ def test_messages_are_text_not_markup(shown: Callable[..., Shown], exercise: Exe
 def test_the_report_says_where_it_was_graded(shown: Callable[..., Shown], exercise: Exercise) -> None:
     """Device, seed and duration; in both languages."""
     view = shown()
-    view.screen.report(exercise, report(message="the whole thing", timeline="stream 0 ###"), timeline=True)
-    for part in ("the simulated CUDA device", "seed 3", "1 min 15 s", "the whole thing", "stream 0 ###"):
+    view.screen.report(exercise, report(message="the whole thing"))
+    for part in ("the simulated CUDA device", "seed 3", "1 min 15 s", "the whole thing"):
         assert part in view.text()
     chinese = shown("zh")
     chinese.screen.report(exercise, report())
     assert "模拟 CUDA 设备" in chinese.text() and "未通过：" in chinese.text()
+
+
+def test_the_first_failure_shows_its_timeline_and_asked_for_all_do(
+    shown: Callable[..., Shown], exercise: Exercise
+) -> None:
+    """Below its message; a later failure's, or a passed check's, only where `--timeline` asks for it."""
+    checks = [
+        CheckResult("a", "holds", "passed", timeline="row of a"),
+        CheckResult("b", "breaks", "failed", "got 1", timeline="row of b"),
+        CheckResult("c", "breaks too", "error", "got 2", timeline="row of c"),
+    ]
+    view = shown()
+    view.screen.report(exercise, report(*checks))
+    text = view.text()
+    assert text.index("got 1") < text.index("row of b") < text.index("breaks too")
+    assert "row of a" not in text and "row of c" not in text
+    everything = shown()
+    everything.screen.report(exercise, report(*checks), timeline=True)
+    assert all(f"row of {name}" in everything.text() for name in "abc")
 
 
 def test_what_changed_since_last_time(shown: Callable[..., Shown]) -> None:
