@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
+from collections.abc import Callable, Iterator
 
 from ptquiz import lint
 from ptquiz.session import Session
-from ptquiz.verify import Row
+from ptquiz.verify import Matrix, Row
 from ptquiz.verify import verify as graded
 
 
@@ -20,20 +22,43 @@ def verify(s: Session, names: list[str], as_json: bool) -> int:
         broken += lint.problems(e)
     for problem in broken:
         s.screen.failure(problem)
-    show = not as_json and sys.stderr.isatty()
-    matrix = graded(chosen, (lambda row, done, total: _count(done, total)) if show else None)
+    with _bar(s, shown=not as_json and sys.stderr.isatty()) as progress:
+        matrix = graded(chosen, progress)
     if as_json:
-        s.screen.raw(matrix.to_json())
+        s.screen.raw(matrix.to_json(problem.text(s.lang) for problem in broken))
     else:
         _show(s, matrix.rows)
-        s.screen.say(
-            f"{sum(row.ok for row in matrix.rows)} of {len(matrix.rows)} as expected (seed {matrix.seed})"
-        )
+        _sum_up(s, matrix, len(broken))
     return 2 if broken else 0 if matrix.ok else 1
 
 
-def _count(done: int, total: int) -> None:
-    print(f"\r{done}/{total} ", end="" if done < total else "\n", file=sys.stderr, flush=True)
+@contextlib.contextmanager
+def _bar(s: Session, *, shown: bool) -> Iterator[Callable[[Row, int, int], None] | None]:
+    """A progress bar on stderr while the submissions are graded."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task({"zh": "评判中"}.get(s.lang, "grading"), total=None)
+        yield lambda row, done, total: bar.update(task, completed=done, total=total)
+
+
+def _sum_up(s: Session, matrix: Matrix, broken: int) -> None:
+    right, total = sum(row.ok for row in matrix.rows), len(matrix.rows)
+    s.screen.say(
+        (
+            f"{right} of {total} as expected (seed {matrix.seed})",
+            f"{total} 份提交中 {right} 份符合预期（种子 {matrix.seed}）",
+        )
+    )
+    if broken:
+        s.screen.say(
+            (f"Problems of exercise folders: {broken} (above)", f"题目目录的问题：{broken} 个（见上）"),
+            "red",
+        )
 
 
 def _show(s: Session, rows: tuple[Row, ...]) -> None:

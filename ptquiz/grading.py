@@ -203,7 +203,8 @@ class Grading:
             self._evidence.stopped = reason
         if reason in ("timeout", "total"):
             self._worker.order(TRACE)
-            self._read_for(selector, 0.3, lambda: bool(self._trace))
+            self._read_for(selector, 1.5, lambda: bool(self._trace))
+            self._read_for(selector, 0.05, lambda: False)  # it comes line by line
         self._worker.order(KILL)
         self._read_for(selector, 20.0, lambda: self._over or self._evidence.lost)
         if not self._over:

@@ -60,8 +60,12 @@ class Matrix(msgspec.Struct, frozen=True):
     def ok(self) -> bool:
         return bool(self.rows) and all(row.ok for row in self.rows)
 
-    def to_json(self) -> str:
-        return msgspec.json.encode({"ok": self.ok, "seed": self.seed, "rows": self.rows}).decode()
+    def to_json(self, problems: Iterable[str] = ()) -> str:
+        """One object; `problems` are those of the folders, and then nothing is ok."""
+        found = list(problems)
+        ok = self.ok and not found
+        data = {"ok": ok, "seed": self.seed, "problems": found, "rows": self.rows}
+        return msgspec.json.encode(data).decode()
 
 
 class Case(msgspec.Struct, frozen=True):

@@ -40,6 +40,21 @@ _FREE = ("__annotate__", "__annotations__", "excepthook")
 _GUARDED = (*_CODE, type, types.GetSetDescriptorType, classmethod, staticmethod, property, types.MethodType)
 
 
+_is = operator.is_
+_BUILTINS = dict(vars(builtins))
+
+
+def _restored_builtins() -> list[str]:
+    """The builtins that were replaced; they are put back, without the help of any of them."""
+    found = []
+    space = builtins.__dict__
+    for name, value in _BUILTINS.items():
+        if name != "_" and space.get(name) is not value:
+            found.append(name)
+            space[name] = value
+    return found
+
+
 class Guard:
     """A snapshot of what is stood on; `changes` says what was replaced since, and restores it."""
 
@@ -52,7 +67,9 @@ class Guard:
 
     def changes(self) -> list[str]:
         """What was replaced, as `torch.allclose` and so on; everything is put back."""
-        found = [] if self._same() else [*self._replaced(), *self._rewritten()]
+        found = _restored_builtins()  # first: what follows is written with them
+        if not self._same():
+            found += [*self._replaced(), *self._rewritten()]
         for cls, label, known in self._classes:
             if len(vars(cls)) != len(known):
                 found += _uncovered(cls, label, known)
@@ -92,7 +109,7 @@ class _Body(NamedTuple):
 
     def kept_values(self) -> bool:
         now = self.keywords or {}
-        return list(now) == list(self.values) and all(map(operator.is_, now.values(), self.values.values()))
+        return list(now) == list(self.values) and all(map(_is, now.values(), self.values.values()))
 
     def restore(self, function: types.FunctionType) -> None:
         if self.keywords is not None:
@@ -114,13 +131,12 @@ def _comparison(
     code = operator.attrgetter("__code__")
     functions, codes = [f for f, _ in bodies], [b.code for _, b in bodies]
     rare = [(f, b) for f, b in bodies if b.defaults is not None or b.keywords is not None]
-    all_, map_, is_ = all, map, operator.is_
 
     def same() -> bool:
         return (
-            all_(space.kept() for space in spaces)
-            and all_(map_(is_, map_(code, functions), codes))
-            and all_(body.kept(function) for function, body in rare)
+            all(space.kept() for space in spaces)
+            and all(map(_is, map(code, functions), codes))
+            and all(body.kept(function) for function, body in rare)
         )
 
     return same
@@ -136,9 +152,9 @@ class _Space:
     def kept(self) -> bool:
         """First over all that is there, in its order; names are looked up only where something is new."""
         now = self._space
-        if len(now) == len(self._all) and all(map(operator.is_, now.values(), self._all)):
+        if len(now) == len(self._all) and all(map(_is, now.values(), self._all)):
             return True
-        return all(map(operator.is_, map(now.get, self._names), self._values))
+        return all(map(_is, map(now.get, self._names), self._values))
 
 
 def _uncovered(cls: type, label: str, known: frozenset[str]) -> list[str]:

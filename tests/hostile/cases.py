@@ -21,7 +21,6 @@ class Case(NamedTuple):
     cause: str | None
     message: str
     check: str
-    fresh: bool
     check_seconds: float
 
 
@@ -42,7 +41,6 @@ def _case(path: Path) -> Case:
         cause=cause or None,
         message=header.get("message", ""),
         check=header.get("check", ""),
-        fresh="fresh" in header,
         check_seconds=float(header.get("check_seconds", "0")),
     )
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ptquiz import authors
 from ptquiz.bank import Exercise, load_bank
+from ptquiz.session import Session
 from ptquiz.verify import GENERAL, Matrix, Row, folder_problems, general_wrong_answers, named_check, verify
 
 BANK = Path(__file__).parent.parent / "hostile" / "bank"
@@ -161,3 +163,18 @@ def test_a_matrix_without_rows_is_not_ok() -> None:
     row = Row(1, "a", "stub", "stub.py", "failed", "failed", "error", "test_a", True, 1, 0.1)
     assert not Matrix((), 1).ok
     assert Matrix((row,), 1).ok
+
+
+def test_a_folder_that_breaks_the_format_is_not_well(
+    bank_root: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Whatever the gradings came to: exit code 2, and `ok` is false for who reads the JSON."""
+    checks = next(bank_root.glob("exercises/01_*/checks.py"))
+    checks.write_text(checks.read_text(encoding="utf-8") + "\n\ndef test_more():\n    '''unlisted'''\n")
+    row = Row(1, "double_it", "stub", "stub.py", "failed", "failed", "error", "test_value", True, 1, 0.0)
+    monkeypatch.setattr(authors, "graded", lambda chosen, progress: Matrix((row,), 1))
+    assert authors.verify(Session(), ["1"], as_json=True) == 2
+    data = json.loads(capfdbinary.readouterr().out)
+    assert data["ok"] is False and "test_more" in data["problems"][0]
+    assert authors.verify(Session(), ["1"], as_json=False) == 2
+    assert b"Problems of exercise folders: 1" in capfdbinary.readouterr().out

@@ -2,7 +2,6 @@
 
 expect: failed crashed
 message: SIGABRT[\s\S]*in double
-fresh: yes
 check: test_value
 """
 

@@ -1,7 +1,6 @@
 """Changes whatever a process has; the answer is right.
 
 expect: passed
-fresh: yes
 """
 
 import gc

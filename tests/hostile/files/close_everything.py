@@ -2,7 +2,6 @@
 
 expect: failed tampered
 message: descriptors
-fresh: yes
 """
 
 import os

@@ -2,7 +2,6 @@
 
 expect: failed timeout
 message: in double\n    with LOCK, LOCK
-fresh: yes
 check: test_value
 """
 

@@ -2,7 +2,6 @@
 
 expect: failed exited
 message: exit code 0
-fresh: yes
 """
 
 import os

@@ -1,7 +1,6 @@
 """Prints sixty megabytes; the answer is right.
 
 expect: passed
-fresh: yes
 """
 
 import sys

@@ -2,7 +2,6 @@
 
 expect: failed tampered
 message: grader's own pipe
-fresh: yes
 """
 
 import os

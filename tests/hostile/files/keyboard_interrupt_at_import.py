@@ -2,7 +2,6 @@
 
 expect: failed error
 message: KeyboardInterrupt
-fresh: yes
 """
 
 raise KeyboardInterrupt

@@ -2,7 +2,6 @@
 
 expect: failed crashed
 message: SIGKILL
-fresh: yes
 check: test_value
 """
 

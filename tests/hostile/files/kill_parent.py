@@ -1,7 +1,6 @@
 """Kills the process that started it.
 
 expect: failed crashed
-fresh: yes
 check: test_value
 """
 

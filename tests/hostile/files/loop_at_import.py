@@ -2,7 +2,6 @@
 
 expect: failed timeout
 message: import[\s\S]*loop_at_import.py:\d+
-fresh: yes
 """
 
 while True:

@@ -2,7 +2,6 @@
 
 expect: failed memory
 message: MiB
-fresh: yes
 check: test_value
 """
 

@@ -2,7 +2,6 @@
 
 expect: failed error
 message: ModuleNotFoundError[\s\S]*not installed
-fresh: yes
 """
 
 import a_package_that_is_not_here

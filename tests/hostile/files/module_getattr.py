@@ -2,7 +2,6 @@
 
 expect: failed wrong
 message: defines `double`
-fresh: yes
 check: test_names
 """
 

@@ -2,7 +2,6 @@
 
 expect: failed tampered
 message: claims\.close
-fresh: yes
 """
 
 from ptquiz.worker import claims

@@ -2,7 +2,6 @@
 
 expect: failed tampered
 message: torch\.allclose
-fresh: yes
 """
 
 import torch

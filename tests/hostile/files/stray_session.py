@@ -1,7 +1,6 @@
 """Leaves a process in a session of its own; the answer is right.
 
 expect: passed
-fresh: yes
 """
 
 import subprocess

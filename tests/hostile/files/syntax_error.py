@@ -2,7 +2,6 @@
 
 expect: failed error
 message: SyntaxError[\s\S]*syntax_error.py:\d+\n    def double\(x:
-fresh: yes
 """
 
 def double(x:

@@ -2,7 +2,6 @@
 
 expect: failed exited
 message: SystemExit: 0[\s\S]*sys_exit_at_import.py:\d+\n    sys.exit\(0\)
-fresh: yes
 """
 
 import sys

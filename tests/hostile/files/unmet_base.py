@@ -1,7 +1,6 @@
 """Returns right values from an unusual file: BOM-free, printing, guards, dataclasses.
 
 expect: passed
-fresh: yes
 """
 
 from __future__ import annotations
