@@ -165,12 +165,13 @@ def needed(exercise: Exercise, device: str = "sim") -> tuple[str, ...]:
 
 
 def _wanted(exercise: Exercise) -> tuple[str, ...]:
-    """An optimizer's first step imports torch._dynamo; a warm worker has it before the fork."""
+    """What torch imports at the first use of an optimizer or gradcheck: for a warm worker, before the fork."""
     try:
         sources = exercise.checks_file.read_bytes() + exercise.stub.read_bytes()
     except OSError:
         return ()
-    return ("optim",) if b"optim" in sources or b"SGD" in sources else ()
+    optim = b"optim" in sources or b"SGD" in sources
+    return ("optim",) if optim else ("gradcheck",) if b"gradcheck" in sources else ()
 
 
 def _located(submission: Path) -> Path:

@@ -22,14 +22,9 @@ import msgspec
 from ptquiz.worker import processes
 from ptquiz.worker.wire import KILL, TRACE, Ended, Hello, Request, Started, encode_line
 
-# Imported by the first gradcheck and so on: cheaper before the fork than in every child.
-LAZY = (
-    "torch.autograd.gradcheck",
-    "torch.fx.experimental.symbolic_shapes",
-    "torch.testing",
-    "torch.utils.checkpoint",
-    "torch.utils.data",
-)
+# What torch imports at the first use of something: for a warm worker cheaper before the fork than in every
+# child. With sympy that is 35 MB or 70 MB, so only exercises get it that have a use for it.
+LAZY = {"gradcheck": "torch.fx.experimental.symbolic_shapes", "optim": "torch._dynamo"}
 
 
 def serve(control: socket.socket, needs: tuple[str, ...], warm: bool) -> None:
@@ -51,14 +46,13 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
     sys.dont_write_bytecode = True
     name = "torch"
     try:
-        for name in ("torch", "pytest", *(n for n in needs if n not in ("gpu", "optim"))):
+        for name in ("torch", "pytest", *(n for n in needs if n not in ("gpu", *LAZY))):
             import_module(name)
         import_module("ptquiz.worker.session").import_pytest()
         if "gpu" in needs:
             import_module("ptquiz.worker.gpu")
-        if warm:
-            for name in (*LAZY, *(("torch._dynamo",) if "optim" in needs else ())):
-                import_module(name)
+        for name in [LAZY[need] for need in needs if need in LAZY and warm]:
+            import_module(name)
     except Exception as error:
         return Hello(ready=False, missing=name, error=f"{type(error).__name__}: {error}")
     gc.collect()
