@@ -165,7 +165,7 @@ def needed(exercise: Exercise, device: str = "sim") -> tuple[str, ...]:
 
 
 def _wanted(exercise: Exercise) -> tuple[str, ...]:
-    """What torch imports at the first use of an optimizer or gradcheck: for a warm worker, before the fork."""
+    """What torch imports at the first use of an optimizer or gradcheck; a warm worker has it before."""
     try:
         sources = exercise.checks_file.read_bytes() + exercise.stub.read_bytes()
     except OSError:
