@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import sys
-from collections.abc import Callable, Iterator
 
 from ptquiz import lint
 from ptquiz.session import Session
@@ -22,28 +20,14 @@ def verify(s: Session, names: list[str], as_json: bool) -> int:
         broken += lint.problems(e)
     for problem in broken:
         s.screen.failure(problem)
-    with _bar(s, shown=not as_json and sys.stderr.isatty()) as progress:
-        matrix = graded(chosen, progress)
+    with s.screen.progress_bar(("grading", "评判中"), shown=not as_json and sys.stderr.isatty()) as update:
+        matrix = graded(chosen, lambda row, done, total: update(done, total))
     if as_json:
         s.screen.raw(matrix.to_json(problem.text(s.lang) for problem in broken))
     else:
         _show(s, matrix.rows)
         _sum_up(s, matrix, len(broken))
     return 2 if broken else 0 if matrix.ok else 1
-
-
-@contextlib.contextmanager
-def _bar(s: Session, *, shown: bool) -> Iterator[Callable[[Row, int, int], None] | None]:
-    """A progress bar on stderr while the submissions are graded."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task({"zh": "评判中"}.get(s.lang, "grading"), total=None)
-        yield lambda row, done, total: bar.update(task, completed=done, total=total)
 
 
 def _sum_up(s: Session, matrix: Matrix, broken: int) -> None:

@@ -7,11 +7,12 @@ the 40 ms that a light command has beyond its imports.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -80,7 +81,7 @@ class Screen:
 
     def say(self, text: Words | Text = "", style: str | None = None) -> None:
         """One paragraph on stdout, wrapped to the width."""
-        self.out.print(text if isinstance(text, Text) else Text(said(text, self.lang), style or ""))
+        self.hang("", text if isinstance(text, Text) else Text(said(text, self.lang), style or ""))
 
     def clear(self) -> None:
         """An empty screen, on a terminal."""
@@ -230,14 +231,20 @@ class Screen:
             elif kind == "heading":
                 self.out.print(Text(text, "bold"))
             else:
-                self.hang(indent, inline(text))
+                self.hang(indent, inline(_AFTER_MARK.sub(r"\1\2", text)))
 
     def hang(self, indent: str, body: Text) -> None:
         """`body` wrapped beside `indent` (blanks or a bullet), later lines under the first."""
-        lines = list(body.wrap(self.out, max(self.out.width - len(indent), 20))) or [Text()]
-        for at, line in enumerate(lines):
+        width = max(self.out.width - len(indent), 20)
+        lines = [line for part in body.split("\n", allow_blank=True) for line in self._wrapped(part, width)]
+        for at, line in enumerate(lines or [Text()]):
             line.rstrip()
             self.out.print(Text(indent if at == 0 else " " * len(indent)) + line, soft_wrap=True)
+
+    def _wrapped(self, body: Text, width: int) -> list[Text]:
+        if any(map(_is_wide, body.plain)):
+            return list(body.divide(breaks(body.plain, width)))
+        return list(body.wrap(self.out, width)) or [Text()]
 
     def hint(self, exercise: Exercise, given: int) -> None:
         """All hints given so far, the newest last."""
@@ -384,6 +391,15 @@ class Screen:
             )
         self.out.print(table)
 
+    @contextlib.contextmanager
+    def progress_bar(self, what: Words, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+        """A bar on stderr that is gone at the end; give it (done, total)."""
+        from rich.progress import Progress
+
+        with Progress(console=self.err, transient=True, disable=not shown) as bar:
+            task = bar.add_task(said(what, self.lang), total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
     def findings(self, found: Sequence[tuple[str, str, str, str]]) -> None:
         """The doctor's: (name, ok | note | bad, detail, remedy)."""
         marks = {"ok": ("✓", "green"), "note": ("○", "yellow"), "bad": ("✗", "red")}
@@ -419,7 +435,7 @@ def _printable(line: str) -> str:
 def inline(text: str) -> Text:
     """`code` and **strong** styled; the backticks stay, as they show where code begins without colour."""
     found = Text()
-    for part in re.split(r"(`[^`]+`|\*\*[^*]+\*\*|(?<![\w*])\*[^\s*][^*]*\*(?![\w*]))", text):
+    for part in re.split(r"(`[^`]+`|\*\*[^*]+\*\*|(?<![A-Za-z0-9_*])\*[^\s*][^*]*\*(?![A-Za-z0-9_*]))", text):
         if part.startswith("**") and part.endswith("**") and len(part) > 4:
             found.append(part[2:-2], "bold")
         elif part.startswith("*") and part.endswith("*") and len(part) > 2:
@@ -456,7 +472,32 @@ def blocks(markdown: str) -> list[tuple[str, str, str]]:
     return found
 
 
+def _is_wide(char: str) -> bool:
+    return unicodedata.east_asian_width(char) in "WF"
+
+
 def _joint(before: str, after: str) -> str:
-    """Lines of Chinese are joined without a space."""
-    wide = all(unicodedata.east_asian_width(c) in "WF" for c in (before[-1:] or "a", after[:1] or "a"))
-    return "" if wide else " "
+    """Lines of Chinese are joined without a space, and so is whatever meets a mark as wide as a character."""
+    wide = [c for c in (before[-1:], after[:1]) if c and _is_wide(c)]
+    mark = any(unicodedata.category(c).startswith("P") for c in wide)
+    return "" if mark or len(wide) == 2 else " "
+
+
+_AFTER_MARK = re.compile(r"([，。、；：！？）」』》”])(\*{0,2}) +")  # it is wide enough by itself
+# What stays together in a line: a word, or one Chinese character, with the marks that belong to it.
+_UNIT = re.compile(
+    r"\s+|[（「『《“‘]*(?:[\u2e80-\u9fff\uf900-\uffef]|[^\s\u2e80-\u9fff\uf900-\uffef“‘]+)"
+    r"[，。、；：！？）」』》”’…]*|."
+)
+
+
+def breaks(text: str, width: int) -> list[int]:
+    """Where the lines of a text with Chinese in it end: between characters, but not inside a Latin word."""
+    found, used = [], 0
+    for unit in _UNIT.finditer(text):
+        cells = cell_len(unit[0])
+        if used + cells > width and used and not unit[0].isspace():
+            found.append(unit.start())
+            used = 0
+        used += cells
+    return found
