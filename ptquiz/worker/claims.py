@@ -8,6 +8,7 @@ objects: types are read with `type`, tensors compared with functions bound befor
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar, cast
@@ -54,7 +55,16 @@ def fail(expected: Words, came: Words, look: Words = "") -> NoReturn:
     lines = [f"{labels[0]}: {say(expected)}", f"{labels[1]}: {say(came)}"]
     if look:
         lines.append(f"{labels[2]}: {say(look)}")
-    raise Unmet("\n".join(lines))
+    raise Unmet("\n".join(map(_tidy, lines) if _language == "zh" else lines))
+
+
+def _tidy(text: str) -> str:
+    """No space between two Chinese characters, or beside a mark as wide as one."""
+    return _LOOSE.sub("", text)
+
+
+_WIDE, _MARK = "\u4e00-\u9fff", "\u3001-\u3011\uff01-\uff1f"
+_LOOSE = re.compile(rf"(?<=[{_WIDE}]) (?=[{_WIDE}])|(?<=[{_MARK}]) (?=\S)|(?<=\S) (?=[{_MARK}])")
 
 
 def that(condition: bool, expected: Words, came: Words, look: Words = "") -> None:
@@ -131,8 +141,7 @@ def same(actual: Any, expected: Any, what: Words, look: Words = "") -> None:
     if where is None:
         return
     path, wanted, came = where
-    name = say(what) + path
-    fail((f"{name} is exactly {wanted}", f"{name} 恰好是 {wanted}"), came, look)
+    fail(f"{_at(say(what), path)} {wanted}", came, look)
 
 
 def raises(
@@ -195,7 +204,23 @@ def _kinds(types: type | tuple[type, ...]) -> tuple[type, ...]:
 
 
 def _fail_property(name: str, prop: str, wanted: object, came: object, look: Words) -> NoReturn:
-    fail(f"{name}.{prop} == {wanted}", f"{came}", look)
+    joint = "." if _is_code(name) else "：" if _language == "zh" else ": "
+    fail(f"{name}{joint}{prop} == {wanted}", f"{came}", look)
+
+
+# A name, with dots, calls and indices behind it; whatever else stands in a label is prose.
+_CODE = re.compile(r"\w+(?:\.\w+|\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\[\]]*\])*", re.ASCII)
+
+
+def _is_code(name: str) -> bool:
+    return _CODE.fullmatch(name) is not None
+
+
+def _at(name: str, path: str) -> str:
+    """A place inside of what is called `name`: `f(x)[0]`, but `the gradient of x at [0]`."""
+    if not path or _is_code(name):
+        return name + path
+    return f"{name}（{path} 处）" if _language == "zh" else f"{name} at {path}"
 
 
 def _fail_from(error: BaseException, expected: Words, came: str, look: Words) -> NoReturn:
@@ -265,7 +290,7 @@ def _fail_values(
             if _language == "zh"
             else f" ({count} of {total} values differ, worst error {worst})"
         )
-    fail(f"{name}{at} == {wanted}", came + tail, look)
+    fail(f"{_at(name, at)} == {wanted}", came + tail, look)
 
 
 def _close_numbers(
@@ -286,21 +311,25 @@ def _is_number(value: Any) -> bool:
     return kind in (int, float) or numpy.floating in kind.__mro__ or numpy.integer in kind.__mro__
 
 
+def _exactly(value: str) -> str:
+    return say((f"is exactly {value}", f"恰好是 {value}"))
+
+
 def _difference(actual: Any, expected: Any, path: str) -> tuple[str, str, str] | None:
-    """Where two values differ first, as (path, expected, came); None if they are the same."""
+    """Where two values differ first, as (path, what it should be, what came); None if they are the same."""
     if _isinstance(expected, _Tensor):
         return _tensor_difference(actual, expected, path)
     if _type(actual) is not _type(expected) and not _both_mappings(actual, expected):
-        return path, summary(expected), summary(actual)
+        return path, _exactly(summary(expected)), summary(actual)
     if _isinstance(expected, Mapping):
         return _mapping_difference(actual, expected, path)
     if _isinstance(expected, list | tuple):
         return _sequence_difference(actual, expected, path)
     if _isinstance(expected, float):
         equal = struct.pack("d", actual) == struct.pack("d", expected) and expected == expected
-        return None if equal else (path, _repr(expected), _repr(actual))
+        return None if equal else (path, _exactly(_repr(expected)), _repr(actual))
     equal = (expected == actual) is True  # the types are the same: it is the check's own `__eq__`
-    return None if equal else (path, summary(expected), summary(actual))
+    return None if equal else (path, _exactly(summary(expected)), summary(actual))
 
 
 def _both_mappings(actual: Any, expected: Any) -> bool:
@@ -309,9 +338,13 @@ def _both_mappings(actual: Any, expected: Any) -> bool:
 
 def _tensor_difference(actual: Any, expected: torch.Tensor, path: str) -> tuple[str, str, str] | None:
     if _type(actual) not in (_Tensor, _Parameter):
-        return path, summary(expected), summary(actual)
+        return path, _exactly(summary(expected)), summary(actual)
     if tuple(actual.shape) != tuple(expected.shape) or actual.dtype is not expected.dtype:
-        return path, _tensor_kind(expected), _tensor_kind(actual)
+        return (
+            path,
+            say((f"is a {_tensor_kind(expected)}", f"是 {_tensor_kind(expected)}")),
+            _tensor_kind(actual),
+        )
     with _no_grad(), _Untouched():
         a, e = _Tensor.cpu(_Tensor.detach(actual)), _Tensor.cpu(_Tensor.detach(expected))
         good = a == e if a.dtype.is_complex else (a == e) & (_Tensor.signbit(a) == _Tensor.signbit(e))
@@ -319,13 +352,14 @@ def _tensor_difference(actual: Any, expected: torch.Tensor, path: str) -> tuple[
             return None
         first = tuple(int(i) for i in _Tensor.nonzero(~good)[0]) if e.dim() else ()
     at = f"[{', '.join(map(str, first))}]" if first else ""
-    return path + at, _repr(e[first].item()), _repr(a[first].item())
+    return path + at, _exactly(_repr(e[first].item())), _repr(a[first].item())
 
 
 def _mapping_difference(actual: Any, expected: Mapping[Any, Any], path: str) -> tuple[str, str, str] | None:
     ours, theirs = list(expected), list(dict.keys(actual)) if dict in _type(actual).__mro__ else list(actual)
     if _len(ours) != _len(theirs) or any(key not in theirs for key in ours):
-        return path, f"keys {_cut(_repr(ours))}", f"keys {_cut(_repr(theirs))}"
+        keys = _cut(_repr(ours))
+        return path, say((f"has the keys {keys}", f"的键是 {keys}")), _cut(_repr(theirs))
     for key in ours:
         inner = actual[key] if dict not in _type(actual).__mro__ else dict.__getitem__(actual, key)
         found = _difference(inner, expected[key], f"{path}[{key!r}]")
@@ -336,12 +370,17 @@ def _mapping_difference(actual: Any, expected: Mapping[Any, Any], path: str) -> 
 
 def _sequence_difference(actual: Any, expected: Sequence[Any], path: str) -> tuple[str, str, str] | None:
     if _len(actual) != _len(expected):
-        return path, f"{_len(expected)} items", f"{_len(actual)} items"
+        return path, say((f"has {_items(expected)}", f"有 {_items(expected)}")), _items(actual)
     for index, (a, e) in enumerate(zip(actual, expected, strict=True)):
         found = _difference(a, e, f"{path}[{index}]")
         if found is not None:
             return found
     return None
+
+
+def _items(value: Sequence[Any]) -> str:
+    count = _len(value)
+    return say((f"{count} item{'' if count == 1 else 's'}", f"{count} 项"))
 
 
 # --- how values are shown
