@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
@@ -15,6 +16,7 @@ __all__ = ["draw", "render"]
 
 _WORK = ("kernel", "copy", "sleep")
 _LISTED = 5  # races and waits that are spelt out below the rows
+_NOTE_LINES = 3
 _ROWS = 16
 
 
@@ -75,7 +77,7 @@ def draw(
     if waits:
         lines.append(chart.host(waits))
     notes = [*_race_notes(races, chart.glyphs, words), *_wait_notes(waits, chart.glyphs, words)]
-    lines += [_cut(shorten(note), chart.width) for note in notes]
+    lines += [line for note in notes for line in islice(_wrapped(shorten(note), chart.width), _NOTE_LINES)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -204,10 +206,18 @@ def _wait_notes(waits: Sequence[HostWait], glyphs: _Glyphs, words: dict[str, str
         yield words["more waits"].format(mark=glyphs.wait, count=len(waits) - _LISTED)
 
 
-def _cut(text: str, width: int) -> str:
-    """As much of the text as fits; Chinese characters take two columns."""
-    for at, char in enumerate(text):
-        width -= 2 if east_asian_width(char) in "WF" else 1
-        if width < 0:
-            return text[:at]
-    return text
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    """The text in lines of at most `width` columns, broken at spaces where there are some."""
+    indent = " " * min(len(text) - len(text.lstrip()) + 2, width // 2)
+    while _columns(text) > width:
+        fits = next(at for at in range(len(text), 0, -1) if _columns(text[:at]) <= width)
+        space = text.rfind(" ", len(indent) + 1, fits + 1)
+        cut = space if space > 0 else fits
+        yield text[:cut]
+        text = indent + text[cut:].lstrip()
+    yield text
+
+
+def _columns(text: str) -> int:
+    """Chinese characters take two."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

@@ -59,7 +59,7 @@ def headline(error: BaseException) -> str:
 def hint(error: BaseException, path: str) -> str:
     """What to look at, for the errors whose text alone does not say it."""
     words: claims.Words = ""
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError) and _raised_there(error, path):
         words = ("this part is still to be written", "这一部分还没有写")
     elif isinstance(error, SystemExit):
         words = ("remove the call that ends the process", "请去掉结束进程的调用")
@@ -78,6 +78,12 @@ def hint(error: BaseException, path: str) -> str:
             f"没有安装 `{error.name}`；本题不需要它",
         )
     return f"{claims.say(('look at', '提示'))}: {claims.say(words)}" if words else ""
+
+
+def _raised_there(error: BaseException, path: str) -> bool:
+    """Whether a line of the learner's file says so itself; torch raises it for what it cannot do."""
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    return bool(frame) and frame[0].filename == path and "NotImplementedError" in (frame[0].line or "")
 
 
 def _syntax_error(error: SyntaxError, path: str) -> str:

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -49,7 +50,7 @@ def run(request: Request, results: int, output: int, trace: int, gate: int) -> N
     send = signer(request.secret, results)
     request = _without_secret(request)
     try:
-        _redirect(output, trace)
+        _redirect(request.submission, output, trace)
         _session(request, send, gate)
     except BaseException as error:  # what comes here is not the learner's
         send(Record("broken", message=explain.ours(error)))
@@ -62,7 +63,7 @@ def _without_secret(request: Request) -> Request:
     return msgspec.structs.replace(request, secret="")
 
 
-def _redirect(output: int, trace: int) -> None:
+def _redirect(submission_path: str, output: int, trace: int) -> None:
     """Nothing comes in, all that is printed goes to the grader, crashes are traced to a pipe of their own."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -74,9 +75,24 @@ def _redirect(output: int, trace: int) -> None:
     sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    warnings.showwarning = _show_own(submission_path)
     faulthandler.enable(trace, all_threads=True)
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR2, trace, all_threads=True)
+
+
+def _show_own(path: str) -> Callable[..., None]:
+    """Show a warning only where the learner's code caused it; the checks' own are none of theirs."""
+    show, current = warnings.showwarning, sys._getframe
+
+    def showwarning(*arguments: Any, **keywords: Any) -> None:
+        frame: types.FrameType | None = current(1)
+        while frame is not None and frame.f_code.co_filename != path:
+            frame = frame.f_back
+        if frame is not None:
+            show(*arguments, **keywords)
+
+    return showwarning
 
 
 def _session(request: Request, send: Send, gate: int) -> None:

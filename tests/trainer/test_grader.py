@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -396,3 +397,21 @@ def test_time_at_the_gate_is_not_the_learners(ahead: Path, warm: WarmWorker, pro
     """Deadlines and the duration begin when the file is saved."""
     time.sleep(1.5)
     assert grade(probe, ahead, warm=warm).duration_seconds < 1.5
+
+
+def test_warnings_are_shown_where_the_learners_code_causes_them(
+    tmp_path: Path, warm: WarmWorker, probe: Exercise
+) -> None:
+    """Those of torch too; one that the checks' own code causes is not the learner's to see."""
+    source = "import warnings\nwarnings.warn('of mine')\n" + RIGHT
+    assert "of mine" in graded(tmp_path, warm, probe, source).output
+    loud = tmp_path / "loud"
+    shutil.copytree(BANK, loud)
+    checks = next(loud.glob("exercises/01_*/checks.py"))
+    text = checks.read_text(encoding="utf-8").replace("def test_", "import warnings\n\n\ndef test_", 1)
+    checks.write_text(
+        text.replace('"""\n    ', '"""\n    warnings.warn("of the checks")\n    '), encoding="utf-8"
+    )
+    assert "of the checks" in checks.read_text(encoding="utf-8")
+    report = graded(tmp_path, warm, load_bank(loud).find(1)._replace(limits=PATIENT), source)
+    assert "of mine" in report.output and "of the checks" not in report.output

@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -213,3 +214,18 @@ def test_an_exception_of_the_checks_has_a_short_name() -> None:
     for module, name in kinds.items():
         error = type("Broken", (Exception,), {"__module__": module})("so")
         assert explain.headline(error) == f"{name}: so"
+
+
+def test_only_the_learners_own_not_implemented_is_a_gap(tmp_path: Path) -> None:
+    """What torch does not implement is no gap of the stub."""
+    path = tmp_path / "mine.py"
+    source = "def gap():\n    raise NotImplementedError\ndef torchs(other):\n    other()\n"
+    path.write_text(source)
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    found = []
+    for call in (names["gap"], lambda: names["torchs"](torch.nn.Module())):
+        with pytest.raises(NotImplementedError) as caught:
+            call()
+        found.append("still to be written" in explain.exception(caught.value, str(path)))
+    assert found == [True, False]
