@@ -1,5 +1,8 @@
 """Hidden checks of exercise 17."""
 
+import contextlib
+import gc
+
 import torch
 
 from ptquiz.worker import claims
@@ -7,6 +10,10 @@ from ptquiz.worker import claims
 
 class FnError(Exception):
     """What the checks' own fn raises."""
+
+
+class FnInterrupt(BaseException):
+    """What the checks' own fn raises, and `except Exception` does not catch."""
 
 
 def _one(seen, name):
@@ -189,15 +196,10 @@ def _host_does_not_wait(submission, gpu, caller, fails):
         if fails:
             raise FnError
 
-    def call():
-        return submission.run_on_stream(fn, side)
-
     with torch.cuda.stream(caller), gpu.record() as seen:
         gpu.busy(9, "before")
-        if fails:
-            claims.raises(FnError, call, ("run_on_stream(fn, stream), where fn raises", "fn 抛异常时的调用"))
-        else:
-            call()
+        with contextlib.suppress(Exception if fails else ()):  # what comes out has a check of its own
+            submission.run_on_stream(fn, side)
         with torch.cuda.stream(idle):
             gpu.busy(0.01, "the host is back")
     gpu.settle()
@@ -221,9 +223,9 @@ def test_after_the_callers_work(submission, draw, gpu):
             gpu.settle()
             with gpu.record() as seen:
                 gpu.busy(draw.integer(5, 12), "before")
-                gpu.write(x, "write")
+                gpu.write(x, "the caller's writer")
                 submission.run_on_stream(lambda: gpu.busy(1, "fn"), side)
-                submission.run_on_stream(lambda t: gpu.read(t, "read"), side, x)
+                submission.run_on_stream(lambda t: gpu.read(t, "fn's reader"), side, x)
         gpu.settle()
         before, work = seen.named("before")[0], _one(seen, "fn")
         claims.that(
@@ -251,15 +253,15 @@ def test_before_the_callers_next(submission, draw, gpu):
 
             def fn(t):
                 gpu.busy(draw.integer(5, 12), "fn")
-                gpu.write(t, "fn writes")
+                gpu.write(t, "fn's writer")
 
             with gpu.record() as seen:
                 submission.run_on_stream(fn, side, x)
                 with torch.cuda.stream(caller):
                     gpu.busy(1, "next")
-                    gpu.read(x, "next reads")
+                    gpu.read(x, "the next reader")
         gpu.settle()
-        work, after = _one(seen, "fn writes"), seen.named("next")[0]
+        work, after = _one(seen, "fn's writer"), seen.named("next")[0]
         claims.that(
             after.begin_ms >= work.end_ms,
             (
@@ -272,70 +274,117 @@ def test_before_the_callers_next(submission, draw, gpu):
         seen.no_race(("what the caller's stream waits for after fn", "fn 之后，调用者的流等了谁"))
 
 
+def test_nested_calls(submission, draw, gpu):
+    """fn may call run_on_stream itself."""
+    for caller in _callers():
+        outer, inner = torch.cuda.Stream(), torch.cuda.Stream()
+        gpu.settle()
+
+        def fn(inner=inner):
+            gpu.busy(3, "fn")
+            submission.run_on_stream(lambda: gpu.busy(4, "inner"), inner)
+            gpu.busy(draw.integer(5, 12), "fn's rest")
+
+        with torch.cuda.stream(caller), gpu.record() as seen:
+            submission.run_on_stream(fn, outer)
+            with torch.cuda.stream(caller):
+                gpu.busy(1, "next")
+        gpu.settle()
+        order = [_one(seen, name) for name in ("fn", "inner", "fn's rest", "next")]
+        for first, second in zip(order, order[1:], strict=False):
+            claims.that(
+                second.begin_ms >= first.end_ms,
+                (
+                    f"fn calls run_on_stream itself: {second.name!r} begins after {first.name!r} has ended,"
+                    f" at {_at(seen, first.end_ms)}",
+                    f"fn 自己也调用 run_on_stream：{first.name!r} 在 {_at(seen, first.end_ms)} 结束，"
+                    f"{second.name!r} 在此之后开始",
+                ),
+                (
+                    f"it begins at {_at(seen, second.begin_ms)}",
+                    f"它在 {_at(seen, second.begin_ms)} 就开始了",
+                ),
+                ("what each call remembers, and where", "每次调用各自记住了什么，又记在哪里"),
+            )
+
+
 def test_exception(submission, draw, gpu):
     """An exception changes neither order nor current stream."""
     for caller in _callers():
-        side = torch.cuda.Stream()
-        error = FnError("raised by fn")
-        with torch.cuda.stream(caller):
-            x = draw.randn(draw.integer(3, 40)).to("cuda")
-            gpu.settle()
+        for error in (FnError("raised by fn"), FnInterrupt("raised by fn")):
+            _exception(submission, draw, gpu, caller, error)
 
-            def fn(t, error=error):
-                gpu.busy(8, "fn")
-                gpu.write(t, "fn writes")
-                raise error
 
-            what = "run_on_stream(fn, stream, x)"
-            with gpu.record() as seen:
-                came = claims.raises(
-                    FnError,
-                    lambda side=side, x=x, fn=fn: submission.run_on_stream(fn, side, x),
-                    (f"{what}, where fn raises", f"{what}，其中 fn 抛出异常"),
-                )
-                now = torch.cuda.current_stream()
-                with torch.cuda.stream(caller):
-                    gpu.busy(1, "next")
-                    gpu.read(x, "next reads")
+def _exception(submission, draw, gpu, caller, error):
+    side, kind = torch.cuda.Stream(), type(error)
+    with torch.cuda.stream(caller):
+        x = draw.randn(draw.integer(3, 40)).to("cuda")
         gpu.settle()
-        claims.that(
-            came is error,
-            ("the exception of fn itself", "fn 抛出的那个异常本身"),
-            ("another exception object", "另一个异常对象"),
-        )
-        claims.that(
-            now == caller,
-            (
-                "the caller's stream is current again after fn has raised",
-                "fn 抛异常之后，当前流恢复为调用者的流",
-            ),
-            ("another stream is current", "当前流是另一条流"),
-            ("`finally`", "`finally`"),
-        )
-        work, after = _one(seen, "fn writes"), seen.named("next")[0]
-        claims.that(
-            after.begin_ms >= work.end_ms,
-            (
-                f"fn's work ends at {_at(seen, work.end_ms)}, the caller's next begins after that",
-                f"fn 抛异常之前发起的任务在 {_at(seen, work.end_ms)} 结束，调用者后续的任务在此之后开始",
-            ),
-            (
-                f"the caller's next work begins at {_at(seen, after.begin_ms)}",
-                f"后续的任务在 {_at(seen, after.begin_ms)} 就开始了",
-            ),
-            ("`finally`", "`finally`"),
-        )
-        seen.no_race()
+
+        def fn(t):
+            gpu.busy(8, "fn")
+            gpu.write(t, "fn's writer")
+            raise error
+
+        with gpu.record() as seen:
+            came = claims.raises(
+                kind,
+                lambda: submission.run_on_stream(fn, side, x),
+                (
+                    "run_on_stream(fn, stream, x) with an fn that fails",
+                    "fn 失败时，run_on_stream(fn, stream, x)",
+                ),
+            )
+            now = torch.cuda.current_stream()
+            with torch.cuda.stream(caller):
+                gpu.busy(1, "next")
+                gpu.read(x, "the next reader")
+    gpu.settle()
+    claims.that(
+        came is error,
+        ("the exception of fn itself", "fn 抛出的那个异常本身"),
+        ("another exception object", "另一个异常对象"),
+    )
+    _as_before(seen, now, caller, kind)
+
+
+def _as_before(seen, now, caller, kind):
+    """The caller's stream is current, and its next work waits for that of the fn which has raised `kind`."""
+    base = kind.__mro__[1].__name__
+    look = (f"`finally`; fn raised a subclass of {base}", f"`finally`；fn 抛出的是 {base} 的子类")
+    claims.that(
+        now == caller,
+        (
+            "the caller's stream is current again after fn has raised",
+            "fn 抛异常之后，当前流恢复为调用者的流",
+        ),
+        ("another stream is current", "当前流是另一条流"),
+        look,
+    )
+    work, after = _one(seen, "fn's writer"), seen.named("next")[0]
+    claims.that(
+        after.begin_ms >= work.end_ms,
+        (
+            f"fn raises, its work ends at {_at(seen, work.end_ms)}; the caller's next work begins after that",
+            f"fn 抛异常之前发起的任务在 {_at(seen, work.end_ms)} 结束，调用者后续的任务在此之后开始",
+        ),
+        (
+            f"it begins at {_at(seen, after.begin_ms)}",
+            f"后续的任务在 {_at(seen, after.begin_ms)} 就开始了",
+        ),
+        look,
+    )
+    seen.no_race(look)
 
 
 def test_memory(submission, draw, gpu):
     """Results may be dropped while still in use on the GPU."""
     n = 256 * draw.integer(20, 60) + 1
     shapes = {
-        "tensor": lambda make: make(),
-        "list": lambda make: [make(), None, make()],
-        "dict": lambda make: {"a": make(), "n": 3},
-        "nested": lambda make: ({"deep": [(make(), "x")]}, make()),
+        "a tensor": lambda make: make(),
+        "a list": lambda make: [make(), None, make()],
+        "a dict": lambda make: {"a": make(), "n": 3},
+        "a tuple of nested results": lambda make: ({"deep": [(make(), "x")]}, make()),
     }
 
     def leaves(value):
@@ -361,14 +410,14 @@ def test_memory(submission, draw, gpu):
                 out = submission.run_on_stream(fn, side)
                 gpu.busy(8, "the caller is busy")
                 for tensor in leaves(out):
-                    gpu.read(tensor, "the caller reads the result")
+                    gpu.read(tensor, "the caller's reader")
                 del out, tensor
                 with torch.cuda.stream(side):
                     fresh = [torch.ones(n, device="cuda") for _ in range(4)]
             gpu.settle()
             seen.no_race(
                 (
-                    f"fn returned a {name}; the caller dropped it before its stream had read it, and the next"
+                    f"fn returned {name}; the caller dropped it before its stream had read it, and the next"
                     " tensor on `stream` got that memory. Does the allocator know of the caller's stream?",
                     f"fn 返回的是 {name}；调用者的流还没读完结果，引用就已丢弃，"
                     "`stream` 上的下一个张量拿到了同一块显存。分配器知道调用者的流在用它吗？",
@@ -376,3 +425,34 @@ def test_memory(submission, draw, gpu):
             )
             del fresh
     gpu.settle()
+
+
+def _held(gpu):
+    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
+    gc.collect()
+    gpu.settle()
+    torch.cuda.empty_cache()  # blocks that waited for another stream come back
+    return torch.cuda.memory_allocated()
+
+
+def test_nothing_kept(submission, draw, gpu):
+    """What the caller drops is freed."""
+    n = 1024 * draw.integer(200, 300)
+    for name, fn in (("a tensor", lambda x: x + 1), ("a list", lambda x: [x + 1, (x * 2, "x")])):
+        side, before = torch.cuda.Stream(), _held(gpu)
+        out = submission.run_on_stream(fn, side, torch.zeros(n, device="cuda"))
+        del out
+        kept = _held(gpu) - before
+        claims.that(
+            kept < 4 * n,
+            (
+                f"fn returned {name}: once the caller has dropped arguments and results, their memory is free",
+                f"fn 返回的是 {name}：调用者丢弃参数和结果之后，它们的显存随即释放",
+            ),
+            (f"{kept} bytes are still in use", f"还有 {kept} 字节在用"),
+            (
+                "what still refers to them. The allocator can be told which streams use a tensor;"
+                " nobody has to keep it alive",
+                "还有谁在引用它们。告诉分配器哪些流在用这个张量即可，不必有谁一直留着它",
+            ),
+        )

@@ -12,7 +12,7 @@ def run_on_stream(fn: Callable[..., Any], stream: torch.cuda.Stream | None, *arg
     The work starts after what the caller's current stream was given so far, and before what it is given
     next; the host does not wait. `None` means the current stream. The caller's stream is current again
     afterwards, also when `fn` raises. Results (tensors, nested in lists, tuples and dicts) may be dropped at
-    any moment.
+    any moment; nothing keeps them alive.
     """
     # TODO: order the two streams both ways, run fn on `stream`, make the result safe to drop
     raise NotImplementedError
