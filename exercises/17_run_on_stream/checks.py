@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import itertools
 
 import torch
 
@@ -291,7 +292,7 @@ def test_nested_calls(submission, draw, gpu):
                 gpu.busy(1, "next")
         gpu.settle()
         order = [_one(seen, name) for name in ("fn", "inner", "fn's rest", "next")]
-        for first, second in zip(order, order[1:], strict=False):
+        for first, second in itertools.pairwise(order):
             claims.that(
                 second.begin_ms >= first.end_ms,
                 (
@@ -446,7 +447,7 @@ def test_nothing_kept(submission, draw, gpu):
         claims.that(
             kept < 4 * n,
             (
-                f"fn returned {name}: once the caller has dropped arguments and results, their memory is free",
+                f"fn returned {name}: once the caller has dropped arguments and result, their memory is free",
                 f"fn 返回的是 {name}：调用者丢弃参数和结果之后，它们的显存随即释放",
             ),
             (f"{kept} bytes are still in use", f"还有 {kept} 字节在用"),

@@ -1,5 +1,7 @@
 """Hidden checks of exercise 19."""
 
+import gc
+
 import torch
 
 from ptquiz.worker import claims
@@ -160,17 +162,17 @@ def test_consumer_after_a(submission, draw, gpu):
 
         def a(shared=shared):
             gpu.busy(draw.integer(5, 12), "a")
-            gpu.write(shared, "a writes")
+            gpu.write(shared, "a's writer")
             return shared
 
         def consume(t, value=value):
-            gpu.read(t, "consume reads")
+            gpu.read(t, "consume's reader")
             return value
 
         with torch.cuda.stream(caller), gpu.record() as seen:
             submission.overlap(a, _busy(gpu, 20, "b", value), consume, side)
         gpu.settle()
-        first, reader = _one(seen, "a writes", "a"), _one(seen, "consume reads", "consume")
+        first, reader = _one(seen, "a's writer", "a"), _one(seen, "consume's reader", "consume")
         look = (
             "the event: on which stream is it recorded, and is it recorded when the wait for it is issued?",
             "看看那个事件：记录在哪条流上？发出等待时，它已经记录了吗？",
@@ -221,6 +223,31 @@ def test_consumer_does_not_wait_for_b(submission, draw, gpu):
         )
 
 
+def test_b_does_not_wait_for_the_consumer(submission, draw, gpu):
+    """b starts before the consumer has ended."""
+    for caller in _callers():
+        side, value = torch.cuda.Stream(), _ready(draw, gpu)
+        milliseconds = draw.integer(15, 40)
+        with torch.cuda.stream(caller), gpu.record() as seen:
+            submission.overlap(
+                _busy(gpu, 2, "a", value),
+                _busy(gpu, 4, "b", value),
+                _busy(gpu, milliseconds, "consume", value),
+                side,
+            )
+        gpu.settle()
+        second, consumer = _one(seen, "b", "b"), _one(seen, "consume", "consume")
+        claims.that(
+            second.begin_ms < consumer.end_ms,
+            (
+                f"the consumer runs until {_at(seen, consumer.end_ms)}, while b runs; b begins before",
+                f"consume 一直执行到 {_at(seen, consumer.end_ms)}，其间 b 也在执行；b 应在此之前开始",
+            ),
+            (f"b begins at {_at(seen, second.begin_ms)}", f"b 在 {_at(seen, second.begin_ms)} 才开始"),
+            ("what `side` waits for between a and b", "a 与 b 之间，`side` 等了谁"),
+        )
+
+
 def test_b_before_the_callers_next(submission, draw, gpu):
     """What comes next waits for b."""
     for caller in _callers():
@@ -229,7 +256,7 @@ def test_b_before_the_callers_next(submission, draw, gpu):
 
         def b(shared=shared):
             gpu.busy(draw.integer(15, 40), "b")
-            gpu.write(shared, "b writes")
+            gpu.write(shared, "b's writer")
             return shared
 
         with torch.cuda.stream(caller), gpu.record() as seen:
@@ -237,9 +264,9 @@ def test_b_before_the_callers_next(submission, draw, gpu):
                 submission.overlap(_busy(gpu, 2, "a", value), b, _busy(gpu, 1, "consume", value), side)
             )
             gpu.busy(1, "next")
-            gpu.read(of_b, "next reads b's result")
+            gpu.read(of_b, "the next reader of b's result")
         gpu.settle()
-        second, after = _one(seen, "b writes", "b"), seen.named("next")[0]
+        second, after = _one(seen, "b's writer", "b"), seen.named("next")[0]
         look = ("what the current stream waits for after the consumer", "consume 之后，当前流等了谁")
         claims.that(
             after.begin_ms >= second.end_ms,
@@ -268,7 +295,7 @@ def test_memory_of_a(submission, draw, gpu):
 
         def consume(t, value=value):
             gpu.busy(9, "consume")
-            gpu.read(t, "consume reads a's result")
+            gpu.read(t, "consume, reader of a's result")
             return value
 
         with torch.cuda.stream(caller), gpu.record() as seen:
@@ -300,8 +327,8 @@ def test_memory_of_b(submission, draw, gpu):
                 side,
             )
             gpu.busy(9, "the caller is busy")
-            gpu.read(of_b, "the caller reads b's result")
-            gpu.read(consumed, "the caller reads the consumer's result")
+            gpu.read(of_b, "the caller, reader of b's result")
+            gpu.read(consumed, "the caller, reader of the consumer's result")
             del consumed, of_b
             fresh = _reused(side, n)
         gpu.settle()
@@ -312,3 +339,51 @@ def test_memory_of_b(submission, draw, gpu):
             )
         )
         del fresh
+
+
+def _held(gpu):
+    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
+    gc.collect()
+    gpu.settle()
+    torch.cuda.empty_cache()  # blocks that waited for another stream come back
+    return torch.cuda.memory_allocated()
+
+
+def test_nothing_kept(submission, draw, gpu):
+    """a's result is dropped at the end, the other two with the caller."""
+    n, side, before = 1024 * draw.integer(200, 300), torch.cuda.Stream(), _held(gpu)
+    look = (
+        "what still refers to it. The allocator can be told which streams use a tensor;"
+        " nobody has to keep it alive",
+        "还有谁在引用它。告诉分配器哪些流在用这个张量即可，不必有谁一直留着它",
+    )
+    pair = submission.overlap(
+        lambda: torch.zeros(4 * n, device="cuda"),
+        lambda: torch.zeros(n, device="cuda"),
+        lambda t: torch.zeros(n, device="cuda"),
+        side,
+    )
+    kept = _held(gpu) - before
+    claims.that(
+        kept < 16 * n,
+        (
+            "when overlap has returned, the memory of a's result is free",
+            "overlap 返回之后，a 的结果的显存随即释放",
+        ),
+        (
+            f"{kept} bytes are in use; the two results of {4 * n} bytes leave that of a, {16 * n} bytes",
+            f"还有 {kept} 字节在用；除去两个各 {4 * n} 字节的结果，正是 a 的结果的 {16 * n} 字节",
+        ),
+        look,
+    )
+    del pair
+    kept = _held(gpu) - before
+    claims.that(
+        kept < 4 * n,
+        (
+            "once the caller has dropped the two results, their memory is free",
+            "调用者丢弃两个结果之后，它们的显存随即释放",
+        ),
+        (f"{kept} bytes are still in use", f"还有 {kept} 字节在用"),
+        look,
+    )
