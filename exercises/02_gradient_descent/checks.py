@@ -7,6 +7,11 @@ from torch import nn
 
 from ptquiz.worker import claims
 
+LEFT_OUT = (
+    "it kept its value: model.parameters() gives all parameters, the module's own and those at any depth",
+    "它的值没变：model.parameters() 给出全部参数，包括模块自己的和任意深处子模块的",
+)
+
 
 class _Loader:
     """Gives its batches anew at each pass; no length, no dataset. Counts the passes."""
@@ -35,8 +40,19 @@ class _Watched(nn.Module):
         return self.outer(self.inner(x))
 
 
+class _Net(nn.Sequential):
+    """Two layers, and a parameter that belongs to the module itself."""
+
+    def __init__(self, features, classes):
+        super().__init__(nn.Linear(features, 5), nn.Tanh(), nn.Linear(5, classes))
+        self.shift = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x):
+        return super().forward(x + self.shift)
+
+
 def _model(draw, features, classes):
-    model = nn.Sequential(nn.Linear(features, 5), nn.Tanh(), nn.Linear(5, classes)).double()
+    model = _Net(features, classes).double()
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(draw.randn(*p.shape))
@@ -82,9 +98,14 @@ def _compare(came, before, expected, look):
                 "要原地修改参数本身（p -= …），而且在 backward 之后、清零梯度之前",
             ),
         )
+    kept = {name: p.detach() for name, p in before.named_parameters()}
     for (name, p), (_, e) in zip(came.named_parameters(), expected.named_parameters(), strict=True):
+        stayed = bool((p == kept[name]).all()) and not bool((e == kept[name]).all())
         claims.close(
-            p.detach(), e.detach(), (f"after training, parameter {name}", f"训练后的参数 {name}"), look=look
+            p.detach(),
+            e.detach(),
+            (f"after training, parameter {name}", f"训练后的参数 {name}"),
+            look=LEFT_OUT if stayed else look,
         )
 
 
@@ -224,10 +245,10 @@ def test_passes(submission, draw):
 
 def test_mode(submission, draw):
     """Train mode while training, then the mode from before."""
-    for training in [False, True]:
+    for training, epochs in [(False, 2), (True, 2), (False, 0), (True, 0)]:
         model = _Watched(4, 2).double().train(training)
         word = "train" if training else "eval"
-        submission.train(model, _Loader(_batches(draw, 4, 2, [3, 2])), 2, 0.1)
+        submission.train(model, _Loader(_batches(draw, 4, 2, [3, 2])), epochs, 0.1)
         claims.that(
             all(outer and inner for outer, inner in model.seen),
             ("every module is in train mode in each forward pass", "每次前向时所有模块都处于 train 模式"),
@@ -237,8 +258,8 @@ def test_mode(submission, draw):
         claims.that(
             all(module.training is training for module in model.modules()),
             (
-                f"a model handed over in {word} mode is in {word} mode afterwards",
-                f"交进来时是 {word} 模式，结束后仍是 {word} 模式",
+                f"a model handed over in {word} mode is in {word} mode afterwards, with epochs={epochs}",
+                f"epochs={epochs}：交进来时是 {word} 模式，结束后仍是 {word} 模式",
             ),
             ("another mode", "模式变了"),
         )
@@ -250,6 +271,8 @@ def test_frozen_and_unused(submission, draw):
     model[0].weight.requires_grad_(False)
     model.register_parameter("unused", nn.Parameter(draw.randn(2)))
     before, twin = copy.deepcopy(model), copy.deepcopy(model)
+    for p in (model[0].weight, model.unused):
+        p.grad = draw.randn(*p.shape)
     batches = _batches(draw, 3, 3, [4, 4, 1])
     _by_hand(twin, [batches] * 2, 0.3)
     submission.train(model, _Loader(batches), 2, 0.3)
@@ -258,7 +281,10 @@ def test_frozen_and_unused(submission, draw):
         ("a frozen parameter stays frozen", "冻结的参数仍然冻结"),
         ("requires_grad is True now", "requires_grad 变成了 True"),
     )
-    look = ("frozen and unused parameters have no gradient", "冻结和未使用的参数没有梯度")
+    look = (
+        "frozen and unused parameters get no gradient; one that the caller left on them must not move them",
+        "冻结和未使用的参数得不到梯度；调用者遗留在它们上面的梯度也不能让它们移动",
+    )
     _compare(model, before, twin, look)
 
 

@@ -1,0 +1,25 @@
+"""test_mode: returns early when there are no epochs, in train mode."""
+
+import torch
+import torch.nn.functional as F
+
+
+def train(model, loader, epochs, lr):
+    was_training = model.training
+    model.train()
+    if epochs == 0:
+        return []
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for _ in range(epochs):
+        total, samples = 0.0, 0
+        for inputs, targets in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(targets)
+            samples += len(targets)
+        losses.append(total / samples)
+    model.train(was_training)
+    return losses
