@@ -19,6 +19,17 @@ def _allocations():
     return torch.cuda.memory_stats()["allocation.all.allocated"]
 
 
+def _allocates(before, count, what):
+    """Claim how many allocations there have been since `before`."""
+    made = _allocations() - before
+    wanted = ("no allocation", "不做新的分配") if count == 0 else ("one allocation", "恰好一次分配")
+    claims.that(
+        made == count,
+        (f"{what[0]}: {wanted[0]}", f"{what[1]}：{wanted[1]}"),
+        (f"allocations: {made}", f"分配次数：{made}"),
+    )
+
+
 def _acquire(pool, shape, dtype=torch.uint8, device="cuda"):
     what = f"acquire({shape}, {dtype})"
     tensor = claims.tensor(pool.acquire(shape, dtype), what, shape=shape, dtype=dtype, device=device)
@@ -35,17 +46,11 @@ def _reused(pool, shape, dtype, memory, why):
     """Acquire, and claim that it is that memory, without an allocation."""
     before = _allocations()
     tensor = _acquire(pool, shape, dtype)
-    claims.same(
-        _allocations() - before,
-        0,
-        (
-            f"allocations by acquire({shape}, {dtype}): {why[0]}",
-            f"acquire({shape}, {dtype}) 的分配次数：{why[1]}",
-        ),
-    )
+    case = (f"acquire({shape}, {dtype}), {why[0]}", f"acquire({shape}, {dtype})，{why[1]}")
+    _allocates(before, 0, case)
     claims.that(
         _root(tensor) == memory,
-        (f"acquire({shape}, {dtype}): {why[0]}", f"acquire({shape}, {dtype})：{why[1]}"),
+        (f"{case[0]}: this buffer is lent", f"{case[1]}：借出的是它"),
         ("another buffer", "另一个缓冲区"),
     )
     return tensor
@@ -83,10 +88,15 @@ def test_allocates_just_enough(submission, draw, gpu):
             ("allocation.all.allocated", 1),
             ("requested_bytes.all.allocated", _nbytes(shape, dtype)),
         ):
-            claims.same(after[key] - before[key], expected, (f"{what[0]}: {key}", f"{what[1]}：{key}"))
+            grown = after[key] - before[key]
+            claims.that(
+                grown == expected,
+                (f"{what[0]}: {key} grows by {expected}", f"{what[1]}：{key} 增加 {expected}"),
+                f"{grown}",
+            )
     before = _allocations()
     pool.release(held.pop())
-    claims.same(_allocations() - before, 0, ("allocations by release()", "release() 的分配次数"))
+    _allocates(before, 0, ("release()", "release()"))
 
 
 def test_held_at_once(submission, draw, gpu):
@@ -129,7 +139,7 @@ def test_reuse(submission, draw, gpu):
     ):
         pool.release(tensor)
         tensor = _reused(
-            pool, shape, dtype, memory, ("the released buffer is large enough", "归还的缓冲区够大")
+            pool, shape, dtype, memory, ("the released buffer being large enough", "归还的缓冲区够大")
         )
         tensor.fill_(1)
 
@@ -151,9 +161,9 @@ def test_best_fit(submission, draw, gpu):
             (((351,), torch.uint8), 2000),
             (((1,), torch.float64), 100),
         ):
-            why = (f"the best fit is the buffer of {best} bytes", f"最合适的是 {best} 字节的缓冲区")
+            why = (f"the best fit being the buffer of {best} bytes", f"最合适的是 {best} 字节的缓冲区")
             held[best] = _reused(pool, *wanted, memory[best], why)
-        why = ("the best fit among those still free has 350 bytes", "仍空闲的里面最合适的是 350 字节的")
+        why = ("the best fit among those still free having 350 bytes", "仍空闲的里面最合适的是 350 字节的")
         held[350] = _reused(pool, (43,), torch.float64, memory[350], why)
 
 
@@ -174,7 +184,7 @@ def test_capacity(submission, draw, gpu):
     for tensor in (a, c):
         pool.release(tensor)
     _full(pool, (1001,))  # what is free counts too, and is not thrown away
-    why = ("the free buffer of 1000 bytes fits", "1000 字节的空闲缓冲区正好够")
+    why = ("the free buffer of 1000 bytes being large enough", "1000 字节的空闲缓冲区正好够")
     a = _reused(pool, (125,), torch.float64, _root(a), why)
     pool.release(b)
     before = _allocations()
@@ -182,9 +192,7 @@ def test_capacity(submission, draw, gpu):
     for _ in range(20):
         pool.release(held.pop())
         held.append(pool.acquire((draw.integer(1, 500),), torch.uint8))
-    claims.same(
-        _allocations() - before, 0, ("allocations while free buffers suffice", "空闲缓冲区够用时的分配次数")
-    )
+    _allocates(before, 0, ("while free buffers suffice", "空闲缓冲区够用时"))
     _small_in_large(submission, draw)
 
 
@@ -221,8 +229,8 @@ def test_nothing_is_lost(submission, draw, gpu):
     for _ in range(3):
         _full(pool, (1001,))
     b.fill_(5)
-    a = _reused(pool, (600,), torch.uint8, memory, ("after a failed acquire the free buffer is still there",
-                                                    "acquire 失败之后，空闲缓冲区仍在"))  # fmt: skip
+    a = _reused(pool, (600,), torch.uint8, memory, ("a failed acquire having left the free buffer",
+                                                    "此前失败的 acquire 应留下这个空闲缓冲区"))  # fmt: skip
     c = _acquire(pool, (1000,))
     _full(pool, (1,))
     for tensor in (b, c, a):
@@ -250,11 +258,11 @@ def test_device_is_full(submission, draw, gpu):
         ("after it a lent tensor is as it was", "此后借出的张量保持原样"),
         ("its values have changed", "值变了"),
     )
-    why = ("after OutOfMemoryError the free buffer is still there", "OutOfMemoryError 之后，空闲缓冲区仍在")
+    why = ("OutOfMemoryError having left the free buffer", "此前的 OutOfMemoryError 应留下这个空闲缓冲区")
     free = _reused(pool, (nbytes,), torch.uint8, memory, why)
     before = _allocations()
     fresh = _acquire_with_room(pool, spare // 3)
-    claims.same(_allocations() - before, 1, ("allocations by a new buffer", "新缓冲区的分配次数"))
+    _allocates(before, 1, ("a new buffer", "新缓冲区"))
     del fresh
 
 
@@ -275,8 +283,14 @@ def _acquire_with_room(pool, nbytes):
             raise unmet from error  # the learner's line is found in the cause
 
 
-def _refused(pool, tensor, what):
-    claims.raises(ValueError, lambda: pool.release(tensor), what)
+ADDRESS = (
+    "address, shape and dtype do not tell which tensor it is",
+    "地址、形状和 dtype 说明不了是哪个张量",
+)
+
+
+def _refused(pool, tensor, what, look=""):
+    claims.raises(ValueError, lambda: pool.release(tensor), what, look)
 
 
 def test_double_release(submission, draw, gpu):
@@ -298,19 +312,28 @@ def test_stale_tensor(submission, draw, gpu):
     pool = submission.BufferPool(10_000, "cuda")
     old = _acquire(pool, (100,), torch.float32)
     pool.release(old)
-    new = _reused(
-        pool, (40,), torch.float64, _root(old), ("the released buffer is large enough", "归还的缓冲区够大")
+    why = ("the released buffer being large enough", "归还的缓冲区够大")
+    for shape, dtype in (((40,), torch.float64), ((100,), torch.int32), ((100,), torch.float32)):
+        new = _reused(pool, shape, dtype, _root(old), why)
+        if new is not old:  # the same object may be lent again, and then it is no old one
+            _stays_lent(pool, old, new)
+        pool.release(new)
+
+
+def _stays_lent(pool, old, new):
+    """The old tensor is refused, and the new one keeps the buffer."""
+    what = (
+        f"release() of an old tensor whose memory is lent as {tuple(new.shape)}, {new.dtype} now",
+        f"旧张量（内存现在已作为 {tuple(new.shape)}、{new.dtype} 借出）的 release()",
     )
-    what = ("release() of a tensor whose memory another one holds now", "内存已借给别人的旧张量的 release()")
-    _refused(pool, old, what)
-    other = _acquire(pool, (40,), torch.float64)
+    _refused(pool, old, what, ADDRESS)
+    other = _acquire(pool, tuple(new.shape), new.dtype)
     claims.that(
         _root(other) != _root(new),
         ("the buffer stays with its new holder", "缓冲区仍属于新的借用者"),
         ("it was lent once more", "又被借出了一次"),
-        ("an address does not tell who holds it", "地址说明不了是谁在借用"),
+        ADDRESS,
     )
-    pool.release(new)
 
 
 def test_foreign_tensor(submission, draw, gpu):
@@ -324,7 +347,10 @@ def test_foreign_tensor(submission, draw, gpu):
         (theirs, ("a tensor of another pool", "另一个池的张量")),
         (torch.ones(10), ("a tensor on the host", "主机上的张量")),
     ):
-        _refused(pool, tensor, (f"release() of {what[0]}", f"归还{what[1]}"))
+        _refused(pool, tensor, (f"release() of {what[0]}", f"对{what[1]}调用 release()"))
+    for alias in (mine[:], mine.view_as(mine), mine.detach(), mine[1:]):
+        what = ("release() of a view of a lent tensor", "对借出张量的视图调用 release()")
+        _refused(pool, alias, what, ADDRESS)
     pool.release(mine)
     other.release(theirs)
     _dropped(submission, draw)
@@ -341,7 +367,7 @@ def _dropped(submission, draw):
         gc.collect()
         what = (
             "a lent tensor was dropped without release(): release() of one made elsewhere",
-            "有个借出的张量未归还就被丢弃：此时归还别处创建的张量",
+            "有个借出的张量未归还就被丢弃：此时对别处创建的张量调用 release()",
         )
         _refused(pool, torch.ones(n, device="cuda"), what)
         other = _with_id(identity)
@@ -364,6 +390,10 @@ LOOK = (
     "the next user's stream must wait for the work before release(), on the stream that was current there",
     "下一个使用者的流要等 release() 之前、当时的当前流上的工作",
 )
+
+
+# What the timeline and the report of a race call the two kernels.
+LAST, NEXT = ("last user", "上一个使用者"), ("next user", "下一个使用者")
 
 
 def test_across_streams(submission, draw, gpu):
@@ -441,13 +471,13 @@ def _handed_on(submission, draw, gpu, streams, smaller, case):
     gpu.settle()
     with gpu.record() as seen:
         with torch.cuda.stream(user):
-            gpu.busy(draw.integer(5, 12), "last user")
-            gpu.write(tensor, "last user writes")
+            gpu.busy(draw.integer(5, 12))
+            gpu.write(tensor, claims.say(LAST))
             pool.release(tensor)
         with torch.cuda.stream(last):
-            gpu.write(_again(pool, n - smaller, memory), "next user writes")
+            gpu.write(_again(pool, n - smaller, memory), claims.say(NEXT))
     gpu.settle()
-    _ordered(seen, "last user writes", "next user writes", case)
+    _ordered(seen, claims.say(LAST), claims.say(NEXT), case)
     seen.no_race(LOOK)
 
 
@@ -461,18 +491,19 @@ def _two_releases(submission, draw, gpu, streams, order):
     with gpu.record() as seen:
         for number, stream in enumerate((one, two)):
             with torch.cuda.stream(stream):
-                gpu.busy((9, 4)[number ^ order[0]], "last user")
-                gpu.write(lent[number], f"last user {number}")
+                gpu.busy((9, 4)[number ^ order[0]])
+                gpu.write(lent[number], f"{claims.say(LAST)} {number}")
         for number in order:
             with torch.cuda.stream((one, two)[number]):
                 pool.release(lent[number])
         with torch.cuda.stream(three):
             for number in order:
-                gpu.write(_again(pool, sizes[number], _root(lent[number])), f"next user {number}")
+                again = _again(pool, sizes[number], _root(lent[number]))
+                gpu.write(again, f"{claims.say(NEXT)} {number}")
     gpu.settle()
     case = ("two buffers, released on two streams", "两个缓冲区在两个流上归还")
     for number in order:
-        _ordered(seen, f"last user {number}", f"next user {number}", case)
+        _ordered(seen, f"{claims.say(LAST)} {number}", f"{claims.say(NEXT)} {number}", case)
     seen.no_race(LOOK)
 
 
@@ -486,19 +517,19 @@ def _passed_through(submission, draw, gpu, streams):
     gpu.settle()
     with gpu.record() as seen:
         with torch.cuda.stream(one):
-            gpu.busy(8, "last user")
-            gpu.write(tensor, "last user writes")
+            gpu.busy(8)
+            gpu.write(tensor, claims.say(LAST))
             pool.release(tensor)
         with torch.cuda.stream(two):
             pool.release(_again(pool, n, memory))
         with torch.cuda.stream(three):
-            gpu.write(_again(pool, n, memory), "next user writes")
+            gpu.write(_again(pool, n, memory), claims.say(NEXT))
     gpu.settle()
     case = (
         "released on one stream, acquired and released at once on a second, acquired on a third",
         "在第一个流上归还，在第二个流上借出后立即归还，在第三个流上借出",
     )
-    _ordered(seen, "last user writes", "next user writes", case)
+    _ordered(seen, claims.say(LAST), claims.say(NEXT), case)
     seen.no_race(LOOK)
 
 
@@ -587,7 +618,7 @@ def _other_buffer(submission, gpu, side):
     gpu.settle()
     with gpu.record() as seen:
         pool.release(small)
-        gpu.busy(30.0, "last user of the large one")
+        gpu.busy(30.0)
         gpu.write(large, "last user of the large one")
         pool.release(large)
         with torch.cuda.stream(side):
@@ -627,8 +658,8 @@ def _random_program(submission, draw, gpu):
             tensor, used_on, value = lent.pop(draw.integer(0, len(lent) - 1))
             with torch.cuda.stream(stream):
                 stream.wait_stream(used_on)
-                gpu.busy(draw.integer(1, 3), "work")
-                gpu.write(tensor, "last user")
+                gpu.busy(draw.integer(1, 3))
+                gpu.write(tensor, claims.say(LAST))
                 _holds(tensor, value)
                 pool.release(tensor)
             free.add(_root(tensor))
@@ -636,7 +667,7 @@ def _random_program(submission, draw, gpu):
         with torch.cuda.stream(stream):
             tensor = _step(pool, draw, capacity, sizes, free)
             if tensor is not None:
-                gpu.write(tensor, "next user")
+                gpu.write(tensor, claims.say(NEXT))
                 tensor.fill_(number)
                 lent.append((tensor, stream, number))
     gpu.settle()
@@ -678,6 +709,6 @@ def _step(pool, draw, capacity, sizes, free):
         )
         free.discard(memory)
     else:
-        claims.same(made, 1, (f"{case[0]}, allocations", f"{case[1]}，分配次数"))
+        _allocates(before, 1, case)
         sizes[memory] = need
     return tensor

@@ -1,4 +1,4 @@
-"""test_foreign_tensor: takes any tensor of a lent shape on its device for its own"""
+"""test_stale_tensor: takes any tensor of a lent shape on its device for its own"""
 
 import math
 
