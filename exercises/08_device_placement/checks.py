@@ -2,7 +2,8 @@
 
 import contextlib
 import copy
-from collections import namedtuple
+import re
+from collections import OrderedDict, namedtuple
 
 import torch
 from torch import nn
@@ -13,7 +14,10 @@ Pair = namedtuple("Pair", "x y")
 
 
 class _Thing:
-    """An object that nobody should touch."""
+    """An object that nobody should touch, with a tensor inside."""
+
+    def __init__(self, inner=None):
+        self.inner = inner
 
     def __repr__(self):
         return "an object of some class"
@@ -143,7 +147,7 @@ def test_wrong_index(submission, draw, gpu):
         )
         text = str(error)
         claims.that(
-            str(index) in text and str(count) in text,
+            {str(index), str(count)} <= set(re.findall(r"\d+", text)),
             (
                 f"an error that names the index {index} and the number of devices {count}",
                 f"错误信息里有序号 {index} 和设备数 {count}",
@@ -181,16 +185,16 @@ def _same_nest(came, given, device, where):
     elif isinstance(given, dict | list | tuple):
         claims.that(
             type(came) is type(given),
-            (f"{where} is a {type(given).__name__}", f"{where} 的类型是 {type(given).__name__}"),
+            (f"type({where}) is {type(given).__name__}", f"{where} 的类型是 {type(given).__name__}"),
             claims.summary(came),
             ("a namedtuple is built from its entries one by one", "namedtuple 要逐个传入元素来构造")
             if isinstance(given, Pair)
             else "",
         )
-        keys = list(given) if isinstance(given, dict) else list(range(len(given)))
-        came_keys = list(came) if isinstance(came, dict) else list(range(len(came)))
-        claims.same(came_keys, keys, (f"the keys of {where}", f"{where} 的键"))
-        for key in keys:
+        if isinstance(given, dict):
+            claims.same(list(came), list(given), f"list({where})", ("keys and their order", "键及其顺序"))
+        claims.same(len(came), len(given), f"len({where})")
+        for key in list(given) if isinstance(given, dict) else range(len(given)):
             _same_nest(came[key], given[key], device, f"{where}[{key!r}]")
 
 
@@ -200,6 +204,7 @@ def _nest(draw):
         "list": [draw.randn(1), [draw.integers(0, 9, (3,))], {}],
         3: (draw.randn(0, 2), "word", Pair(draw.randn(2), {"deep": [draw.randn(1, 1)]})),
         "pair": Pair(y=draw.randn(2, dtype=torch.float32), x=None),
+        "ordered": OrderedDict(z=draw.randn(1), a=OrderedDict(), m=[OrderedDict(k=draw.randn(2))]),
         "empty": ((), [], draw.integers(0, 2, ()).bool()),
     }
 
@@ -223,45 +228,68 @@ def test_moves_tensors(submission, draw, gpu):
         _same_nest(came, there, torch.device(target), f'to_device(batch, "{target}")')
 
 
-def _leaves(nest):
-    if isinstance(nest, dict | list | tuple):
-        for inner in nest.values() if isinstance(nest, dict) else nest:
-            yield from _leaves(inner)
-    else:
-        yield nest
+def _inside(nest):
+    """What a container holds, or what a `_Thing` does."""
+    if isinstance(nest, dict):
+        return list(nest.values())
+    if isinstance(nest, list | tuple):
+        return list(nest)
+    return [nest.inner] if isinstance(nest, _Thing) else []
 
 
 def _picture(nest):
     """Identities of everything in the batch, and where its tensors are."""
-    inner = nest.values() if isinstance(nest, dict) else nest if isinstance(nest, list | tuple) else ()
     place = str(nest.device) if isinstance(nest, torch.Tensor) else ""
-    return [id(nest), place, [_picture(x) for x in inner]]
+    return [id(nest), place, [_picture(x) for x in _inside(nest)]]
+
+
+def _same_rest(came, given, where):
+    """Claim new lists and dicts, and that what is neither tensor nor container is the very same object."""
+    if isinstance(given, dict | list):
+        claims.that(
+            came is not given,
+            (f"{where} is a new {type(given).__name__}", f"{where} 是新的 {type(given).__name__}"),
+            ("the caller's own", "还是调用者的那一个"),
+            (
+                "also where it is empty, or on the device already: whoever changes one must not change both",
+                "空容器、本来就在该设备上的也一样：改其中一个不应影响另一个",
+            ),
+        )
+    if isinstance(given, dict | list | tuple):
+        keys = list(given) if isinstance(given, dict) else range(len(given))
+        for key in keys:
+            _same_rest(came[key], given[key], f"{where}[{key!r}]")
+    elif not isinstance(given, torch.Tensor):
+        equal = type(came) is type(given) and came == given
+        claims.that(
+            came is given,
+            (
+                f"{where} is the same object as in the batch, {claims.summary(given)}",
+                f"{where} 与 batch 里的 {claims.summary(given)} 是同一个对象",
+            ),
+            ("an equal copy", "一份相等的副本") if equal else claims.summary(came),
+        )
 
 
 def test_rest_untouched(submission, draw, gpu):
     """Other objects and the caller's batch stay as they were."""
-    numbers = [7, 2.5, True, None, "words", b"bytes", {"a set"}, _Thing(), range(3), torch.float64]
-    batch = {"rest": numbers, "nest": _nest(draw), "again": (numbers[7], [_Thing()])}
-    before = _picture(batch)
-    came = submission.to_device(batch, gpu.device(0))
-    claims.that(
-        _picture(batch) == before,
-        ("the caller's batch stays as it was", "调用者的 batch 保持原样"),
-        ("its containers or tensors were changed", "里面的容器或张量被改动了"),
-        ("build new containers", "要新建容器"),
-    )
-    given = [x for x in _leaves(batch) if not isinstance(x, torch.Tensor)]
-    back = [x for x in _leaves(came) if not isinstance(x, torch.Tensor)]
-    for g, b in zip(given, [*back, *[None] * len(given)], strict=False):
+    thing = _Thing(draw.randn(2))
+    numbers = [7, 2.5, True, None, "words", b"bytes", {"a set"}, thing, range(3), torch.float64]
+    batch = {"rest": numbers, "nest": _nest(draw), "again": (thing, [_Thing()])}
+    there = {"here": [draw.randn(2).to("cuda:0")], "words": ["only"], "none": [], "nothing": {}}
+    for given, name in [(batch, "batch"), (there, "moved")]:
+        before = _picture(given)
+        came = submission.to_device(given, gpu.device(0))
         claims.that(
-            b is g,
-            (
-                f"{claims.summary(g)} in the batch comes back as the same object",
-                f"batch 里的 {claims.summary(g)} 原样返回同一个对象",
-            ),
-            claims.summary(b),
+            _picture(given) == before,
+            ("the caller's batch stays as it was", "调用者的 batch 保持原样"),
+            ("something in it was changed, or moved in place", "里面的东西被改动或原地搬走了"),
+            ("build new containers, leave other objects alone", "要新建容器，别的对象不要动"),
         )
-    for bare in ["words", 3, None, numbers[7]]:
+        where = f"to_device({name}, device)"
+        _same_nest(came, given, gpu.device(0), where)
+        _same_rest(came, given, where)
+    for bare in ["words", 3, None, thing]:
         claims.that(
             submission.to_device(bare, "cuda") is bare,
             (f"to_device({bare!r}, device) gives it back", f"to_device({bare!r}, device) 原样返回"),
@@ -286,31 +314,24 @@ def _compare(model, twin, optimizer, twin_optimizer, device, when):
             claims.close(came.cpu(), wanted, what)
 
 
-def _steps(submission, draw, kind, places):
+def _steps(submission, draw, kind, places, training=True):
     """Train one model through `places` and its twin on the CPU; compare after each step."""
-    model = _Net(draw)
+    model = _Net(draw).train(training)
     twin = copy.deepcopy(model)
-    optimizer, other = kind(model.parameters()), kind(twin.parameters())
+    optimizer, other = kind(list(model.parameters())), kind(list(twin.parameters()))
     identities = [id(p) for p in model.parameters()]
     for i, place in enumerate(places):
         batch = _batch(draw, draw.integer(2, 6))
         before = _picture(batch)
         when = (f"after step {i + 1} on {place}", f"第 {i + 1} 步（{place}）之后")
-        try:
-            came = submission.train_step(model, optimizer, batch, _loss, place)
-        except RuntimeError as error:
-            if "same device" not in str(error):
-                raise
-            claims.fail(
-                (f"step {i + 1}: everything on {place}", f"第 {i + 1} 步：全部都在 {place} 上"),
-                str(error)[:150],
-                (
-                    "model, inputs, targets, and the tensors in optimizer.state",
-                    "模型、输入、目标，以及 optimizer.state 里的张量",
-                ),
-            )
-        claims.instance(came, float, "train_step(…)")
         wanted = _cpu_step(twin, other, batch)
+        came = _learners_step(submission, model, optimizer, batch, place, i + 1)
+        mode = "train" if training else "eval"
+        claims.that(
+            all(m.training is training for m in model.modules()),
+            (f"{when[0]}, the model is in {mode} mode as before", f"{when[1]}，模型仍处于 {mode} 模式"),
+            ("the mode was changed", "模式被改了"),
+        )
         claims.close(came, wanted, (f"step {i + 1} on {place}, the loss", f"第 {i + 1} 步（{place}）的损失"))
         _compare(model, twin, optimizer, other, torch.device(place), when)
         claims.that(
@@ -318,6 +339,24 @@ def _steps(submission, draw, kind, places):
             ("model and batch remain the same objects", "模型参数和 batch 仍是原来的对象"),
             ("they were exchanged", "被换掉了"),
         )
+
+
+def _learners_step(submission, model, optimizer, batch, place, step):
+    """The loss that train_step gives; words for what is on the wrong device."""
+    try:
+        came = submission.train_step(model, optimizer, batch, _loss, place)
+    except RuntimeError as error:
+        if "same device" not in str(error):
+            raise
+        claims.fail(
+            (f"step {step}: everything on {place}", f"第 {step} 步：全部都在 {place} 上"),
+            str(error)[:150],
+            (
+                "model, inputs, targets, and the tensors in optimizer.state (of every group, under any name)",
+                "模型、输入、目标，以及 optimizer.state 里的张量（各参数组的都算，不论叫什么名字）",
+            ),
+        )
+    return claims.instance(came, float, "train_step(…)")
 
 
 def _plain(parameters):
@@ -329,13 +368,20 @@ def _momentum(parameters):
 
 
 def _adam(parameters):
-    return torch.optim.Adam(parameters, lr=0.02)
+    """Two groups, and one tensor more for each parameter."""
+    groups = [{"params": parameters[:2], "lr": 0.01}, {"params": parameters[2:]}]
+    return torch.optim.Adam(groups, lr=0.02, amsgrad=True)
+
+
+def _rmsprop(parameters):
+    return torch.optim.RMSprop(parameters, lr=0.01, centered=True)
 
 
 def test_step(submission, draw, gpu):
     """A step on the device gives what the CPU gives."""
     for place in [str(gpu.device(0)), "cpu", gpu.device(1)]:
         _steps(submission, draw, _plain, [place] * 3)
+    _steps(submission, draw, _plain, ["cuda:0"] * 2, training=False)
 
 
 def test_where_it_ran(submission, draw, gpu):
@@ -347,22 +393,29 @@ def test_where_it_ran(submission, draw, gpu):
         with gpu.record() as seen:
             for _ in range(2):
                 submission.train_step(model, optimizer, _batch(draw, 3), _loss, f"cuda:{index}")
+        claims.that(
+            torch.cuda.current_device() == current,
+            (f"cuda:{current} is still the current device", f"当前设备仍是 cuda:{current}"),
+            f"cuda:{torch.cuda.current_device()}",
+        )
         places = sorted({op.device for op in seen.kernels})
+        on = ", ".join(f"cuda:{p}" for p in places)
         claims.that(
             places == [index],
             (
                 f"all computation on cuda:{index} (current device: cuda:{current})",
                 f"全部计算都在 cuda:{index} 上（当前设备是 cuda:{current}）",
             ),
-            (f"work on {[f'cuda:{p}' for p in places]}", f"计算发生在 {[f'cuda:{p}' for p in places]}"),
+            (f"work on {on or 'no GPU at all'}", f"计算发生在 {on}" if on else "没有任何 GPU 在计算"),
         )
 
 
 def test_optimizer_state(submission, draw, gpu):
     """The optimizer's state comes along."""
     gpu.device(1)
-    for kind in [_momentum, _adam]:
-        _steps(submission, draw, kind, ["cpu", "cpu", "cuda:1", "cuda:1", "cuda:0", "cpu"])
+    _steps(submission, draw, _momentum, ["cpu", "cpu", "cuda:1", "cuda:1", "cuda:0", "cpu"])
+    for kind in [_adam, _rmsprop]:
+        _steps(submission, draw, kind, ["cpu", "cuda:1", "cuda:0", "cpu"])
 
 
 def test_without_gpu(submission, draw):

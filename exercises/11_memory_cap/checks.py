@@ -393,7 +393,7 @@ def test_nothing_stays(submission, draw, gpu):
             claims.that(
                 extra <= allowed,
                 (
-                    f"call {i + 1} of fn ({_rows(worker.rows[i])}): at most {allowed} bytes more than at first",
+                    f"call {i + 1} of fn ({_rows(worker.rows[i])}): at most {allowed} bytes more than before",
                     f"第 {i + 1} 次调用 fn（{worker.rows[i]} 行）时，最多比开始时多 {allowed} 字节",
                 ),
                 (f"{extra} bytes more", f"多了 {extra} 字节"),

@@ -28,7 +28,9 @@ def _(batch: torch.Tensor, device):
 
 @to_device.register
 def _(batch: dict, device):
-    return {k: to_device(v, device) for k, v in batch.items()}
+    moved = batch.copy()
+    moved.update((k, to_device(v, device)) for k, v in batch.items())
+    return moved
 
 
 @to_device.register
