@@ -7,7 +7,7 @@ import functools
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ _FREE = ("__annotate__", "__annotations__", "excepthook")
 _GUARDED = (*_CODE, type, types.GetSetDescriptorType, classmethod, staticmethod, property, types.MethodType)
 
 
-_is = operator.is_
+_is, _code = operator.is_, operator.attrgetter("__code__")
 _BUILTINS = dict(vars(builtins))
 
 
@@ -59,23 +59,56 @@ class Guard:
     """A snapshot of what is stood on; `changes` says what was replaced since, and restores it."""
 
     def __init__(self, *extra: types.ModuleType) -> None:
-        self._owners = [(owner, label, _guarded(owner)) for owner, label in _owners(extra)]
+        checks = (pair for module in extra for pair in _with_classes(module, "checks"))
+        self._parts = [*_ahead, _Part([*_torchs(), *_graders(_seen_ahead), *checks])]
         self._classes = [(cls, _named(cls), frozenset(vars(cls))) for cls in _CLASSES]
-        functions = {id(f): f for _, _, names in self._owners for f in _functions(names)}
-        self._bodies = [(f, _Body.of(f)) for f in functions.values()]
-        self._same = _comparison(self._owners, self._bodies)
 
     def changes(self) -> list[str]:
         """What was replaced, as `torch.allclose` and so on; everything is put back."""
         found = _restored_builtins()  # first: what follows is written with them
-        if not self._same():
-            found += [*self._replaced(), *self._rewritten()]
+        for part in self._parts:
+            if not part.kept():
+                found += [*part.replaced(), *part.rewritten()]
         for cls, label, known in self._classes:
             if len(vars(cls)) != len(known):
                 found += _uncovered(cls, label, known)
         return found
 
-    def _replaced(self) -> Iterator[str]:
+
+_ahead: list[_Part] = []
+_seen_ahead: set[str] = set()
+
+
+def take_ahead() -> None:
+    """Take the part of the snapshot that all gradings share, before the fork: its pages stay shared."""
+    _ahead[:] = [_Part(_graders(set()))]
+    _seen_ahead.update(name for name, _ in _grader_modules())
+
+
+class _Part:
+    """The snapshot of some modules and classes."""
+
+    def __init__(self, owners: Iterable[tuple[Any, str]]) -> None:
+        self._owners = [(owner, label, _guarded(owner)) for owner, label in owners]
+        functions = {id(f): f for _, _, names in self._owners for f in _functions(names)}
+        self._bodies = [(f, _Body.of(f)) for f in functions.values()]
+        self._spaces = [_Space(vars(owner), names) for owner, _, names in self._owners]
+        self._functions, self._codes = list(functions.values()), [body.code for _, body in self._bodies]
+        self._rare = [(f, b) for f, b in self._bodies if b.defaults is not None or b.keywords is not None]
+
+    def kept(self) -> bool:
+        """Whether everything is as it was: a thousandth of a second for some ten thousand objects.
+
+        It runs before and after every check. So it loops in C, over memory in its order, and leaves out what
+        a function does not have; and it compares by identity: a stranger's `==` is not asked.
+        """
+        return (
+            all(space.kept() for space in self._spaces)
+            and all(map(_is, map(_code, self._functions), self._codes))
+            and all(body.kept(function) for function, body in self._rare)
+        )
+
+    def replaced(self) -> Iterator[str]:
         for owner, label, names in self._owners:
             current = vars(owner)
             for name, value in names.items():
@@ -83,7 +116,7 @@ class Guard:
                     yield f"{label}.{name}".removeprefix("builtins.")
                     setattr(owner, name, value)
 
-    def _rewritten(self) -> Iterator[str]:
+    def rewritten(self) -> Iterator[str]:
         for function, body in self._bodies:
             if not body.kept(function):
                 yield f"{function.__module__}.{function.__qualname__}"
@@ -119,29 +152,6 @@ class _Body(NamedTuple):
         function.__kwdefaults__ = self.keywords
 
 
-def _comparison(
-    owners: list[tuple[Any, str, dict[str, Any]]], bodies: list[tuple[types.FunctionType, _Body]]
-) -> Callable[[], bool]:
-    """Whether everything is as it was: a thousandth of a second for some ten thousand objects.
-
-    It runs before and after every check. So it loops in C, over memory in its order, and leaves out what a
-    function does not have; and it compares by identity: a stranger's `==` is not asked.
-    """
-    spaces = [_Space(vars(owner), names) for owner, _, names in owners]
-    code = operator.attrgetter("__code__")
-    functions, codes = [f for f, _ in bodies], [b.code for _, b in bodies]
-    rare = [(f, b) for f, b in bodies if b.defaults is not None or b.keywords is not None]
-
-    def same() -> bool:
-        return (
-            all(space.kept() for space in spaces)
-            and all(map(_is, map(code, functions), codes))
-            and all(body.kept(function) for function, body in rare)
-        )
-
-    return same
-
-
 class _Space:
     """The guarded names of one module or class."""
 
@@ -169,7 +179,8 @@ def _uncovered(cls: type, label: str, known: frozenset[str]) -> list[str]:
     return found
 
 
-def _owners(extra: tuple[types.ModuleType, ...]) -> Iterator[tuple[Any, str]]:
+def _torchs() -> Iterator[tuple[Any, str]]:
+    """Python's and torch's modules and classes; the simulated device has replaced some of it by now."""
     for name in _MODULES:
         if name in sys.modules:
             yield sys.modules[name], name
@@ -177,11 +188,18 @@ def _owners(extra: tuple[types.ModuleType, ...]) -> Iterator[tuple[Any, str]]:
         yield cls, _named(cls)
     for name in ("SGD", "Adam", "AdamW", "Optimizer"):
         yield getattr(torch.optim, name), f"torch.optim.{name}"
-    for name, module in list(sys.modules.items()):
-        if name.split(".")[0] in ("pytest", "_pytest", "pluggy") or name.startswith("ptquiz."):
+
+
+def _graders(seen: set[str]) -> Iterator[tuple[Any, str]]:
+    """pytest's modules and our own, with their classes."""
+    for name, module in _grader_modules():
+        if name not in seen:
             yield from _with_classes(module, name)
-    for module in extra:
-        yield from _with_classes(module, "checks")
+
+
+def _grader_modules() -> list[tuple[str, types.ModuleType]]:
+    ours = ("pytest", "_pytest", "pluggy", "ptquiz")
+    return [(name, module) for name, module in list(sys.modules.items()) if name.split(".")[0] in ours]
 
 
 def _named(cls: type) -> str:

@@ -51,6 +51,8 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
         import_module("ptquiz.worker.session").import_pytest()
         if "gpu" in needs:
             import_module("ptquiz.worker.gpu")
+        if warm:
+            import_module("ptquiz.worker.guard").take_ahead()
         for name in [LAZY[need] for need in needs if need in LAZY and warm]:
             import_module(name)
     except Exception as error:
