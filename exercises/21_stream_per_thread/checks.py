@@ -1,6 +1,7 @@
 """Hidden checks of exercise 21."""
 
 import contextlib
+import gc
 import threading
 
 import torch
@@ -34,6 +35,12 @@ def _ready(draw, gpu, index):
     return value
 
 
+def _meet(barrier):
+    """Wait until all calls of fn are under way, so that every worker has an item."""
+    with contextlib.suppress(threading.BrokenBarrierError):
+        barrier.wait(PATIENCE / 4)
+
+
 def _ops(seen, names, what="fn(items[{}])"):
     found = []
     for i, name in enumerate(names):
@@ -58,7 +65,8 @@ def test_results(submission, draw, gpu):
             calls.append(item[0])
             return item[1] * 2 - item[0]
 
-        got = submission.parallel_map(fn, items, n_threads)
+        passed = list(items)
+        got = submission.parallel_map(fn, passed, n_threads)
         gpu.settle()
         gpu.forgive()  # order on the device has checks of its own
         claims.instance(got, list, CALL)
@@ -71,6 +79,14 @@ def test_results(submission, draw, gpu):
         for i, (value, item) in enumerate(zip(got, items, strict=True)):
             claims.tensor(value, f"{CALL}[{i}]")
             claims.close(value.cpu(), (item[1] * 2 - i).cpu(), f"{CALL}[{i}]")
+        claims.that(
+            len(passed) == count and all(a is b for a, b in zip(passed, items, strict=True)),
+            ("`items` is left as it was", "`items` 保持原样"),
+            (
+                f"`items` was changed: it has {len(passed)} items, it had {count}",
+                f"`items` 被改动：现有 {len(passed)} 项，原有 {count} 项",
+            ),
+        )
     _later_items_end_first(submission, gpu)
 
 
@@ -112,30 +128,51 @@ def test_empty(submission, draw, gpu):
     gpu.settle()
 
 
+class _UnderWay:
+    """Which threads call fn, and how many calls are under way at once at most."""
+
+    def __init__(self, limit):
+        self.limit, self.now, self.most, self.closed = limit, 0, 0, False
+        self.threads, self._changed = [], threading.Condition()
+
+    def call(self):
+        """A call of fn: the first calls stay for a moment, in which one thread too many would come in."""
+        with self._changed:
+            self.threads.append(threading.current_thread())
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.closed or self.most > self.limit, 0.08)
+            self.closed = True
+            self._changed.notify_all()
+            self.now -= 1
+
+
 def test_threads(submission, draw, gpu):
     """fn runs in at most n_threads worker threads."""
     value = _ready(draw, gpu, 0)
     for count, n_threads in ((7, 3), (4, 1), (2, 5)):
-        used = []
+        seen = _UnderWay(n_threads)
 
-        def fn(item, used=used, value=value):
-            used.append(threading.current_thread())
+        def fn(item, seen=seen, value=value):
+            seen.call()
             return value
 
         submission.parallel_map(fn, list(range(count)), n_threads)
         gpu.settle()
         claims.that(
-            threading.current_thread() not in used,
+            threading.current_thread() not in seen.threads,
             ("fn runs in worker threads", "fn 在工作线程里执行"),
             ("fn ran in the caller's thread", "fn 在调用者的线程里执行了"),
         )
+        used = max(len(set(seen.threads)), seen.most)
         claims.that(
-            len(set(used)) <= n_threads,
+            used <= n_threads,
             (
                 f"{count} items, at most {n_threads} worker threads",
                 f"{count} 项，至多 {n_threads} 个工作线程",
             ),
-            (f"{len(set(used))} threads called fn", f"有 {len(set(used))} 个线程调用了 fn"),
+            (f"at least {used} threads called fn", f"至少有 {used} 个线程调用了 fn"),
         )
 
 
@@ -204,9 +241,8 @@ def _own_streams(submission, draw, gpu, index, caller, count, together):
     value, used, barrier = _ready(draw, gpu, index), [], threading.Barrier(3)
 
     def fn(item):
-        if together:  # as many items as threads: every worker has one
-            with contextlib.suppress(threading.BrokenBarrierError):
-                barrier.wait(PATIENCE / 4)
+        if together:  # as many items as threads
+            _meet(barrier)
         gpu.busy(1, f"f{item}")
         used.append((threading.current_thread(), torch.cuda.current_stream(), item))
         return value
@@ -291,25 +327,26 @@ def test_items_are_waited_for(submission, draw, gpu):
         "每个工作线程的流在处理第一项之前等了谁；调用者的流又是在哪个线程里取的",
     )
     for index, caller in _callers(gpu):
-        items = [(i, _ready(draw, gpu, index)) for i in range(5)]
+        items, all_in = [(i, _ready(draw, gpu, index)) for i in range(3)], threading.Barrier(3)
 
-        def fn(item):
+        def fn(item, all_in=all_in):
+            _meet(all_in)
             gpu.read(item[1], f"f{item[0]}")
             return item[1]
 
         with torch.cuda.device(index), torch.cuda.stream(caller), gpu.record() as seen:
             gpu.busy(draw.integer(5, 12), "before")
             for _, tensor in items:
-                gpu.write(tensor, "the caller writes")
+                gpu.write(tensor, "the caller's writer")
             submission.parallel_map(fn, items, 3)
         gpu.settle()
-        before = max(seen.named("the caller writes"), key=lambda op: op.end_ms)
-        for i, op in enumerate(_ops(seen, [f"f{i}" for i in range(5)])):
+        before = max(seen.named("the caller's writer"), key=lambda op: op.end_ms)
+        for i, op in enumerate(_ops(seen, [f"f{i}" for i in range(3)])):
             claims.that(
                 op.begin_ms >= before.end_ms,
                 (
-                    f"the work of fn(items[{i}]) begins after {_at(seen, before.end_ms)}",
-                    f"fn(items[{i}]) 的任务在 {_at(seen, before.end_ms)} 之后开始",
+                    f"3 items, 3 threads: fn(items[{i}]) begins its work after {_at(seen, before.end_ms)}",
+                    f"3 项、3 个线程：fn(items[{i}]) 的任务在 {_at(seen, before.end_ms)} 之后开始",
                 ),
                 (f"it begins at {_at(seen, op.begin_ms)}", f"它在 {_at(seen, op.begin_ms)} 就开始了"),
                 look,
@@ -319,41 +356,53 @@ def test_items_are_waited_for(submission, draw, gpu):
 
 def test_results_are_joined(submission, draw, gpu):
     """The caller's next work starts after all the work of fn."""
-    look = (
+    for index, caller in _callers(gpu):
+        for longest in range(3):
+            _joined(submission, draw, gpu, index, caller, longest, failing=())
+
+
+def _joined(submission, draw, gpu, index, caller, longest, failing):
+    buffers, all_in = [_ready(draw, gpu, index) for _ in range(3)], threading.Barrier(3)
+
+    def fn(i):
+        _meet(all_in)
+        gpu.busy(20 if i == longest else 2, "busy")
+        gpu.write(buffers[i], f"f{i}")
+        if i in failing:
+            raise FnError(f"item {i}")
+        return buffers[i]
+
+    with torch.cuda.device(index), torch.cuda.stream(caller), gpu.record() as seen:
+        with contextlib.suppress(FnError if failing else ()):  # what comes out has a check of its own
+            submission.parallel_map(fn, list(range(3)), 3)
+        with torch.cuda.stream(caller):
+            gpu.busy(1, "next")
+            for value in buffers:
+                gpu.read(value, "the caller's reader")
+    gpu.settle()
+    after = seen.named("next")[0]
+    last = max(_ops(seen, [f"f{i}" for i in range(3)]), key=lambda op: op.end_ms)
+    which = (
         "which streams the caller's stream waits for once the threads have ended",
         "线程结束之后，调用者的流等了哪些流",
     )
-    for index, caller in _callers(gpu):
-        for longest in (0, 3):
-            buffers = [_ready(draw, gpu, index) for _ in range(4)]
+    claims.that(
+        after.begin_ms >= last.end_ms,
+        (
+            f"{_whose(failing)[0]} ends at {_at(seen, last.end_ms)}; the caller's next begins after that",
+            f"{_whose(failing)[1]}在 {_at(seen, last.end_ms)} 结束，调用者后续的任务在此之后开始",
+        ),
+        (f"it begins at {_at(seen, after.begin_ms)}", f"后续任务在 {_at(seen, after.begin_ms)} 就开始了"),
+        which,
+    )
+    seen.no_race(which)
 
-            def fn(i, buffers=buffers, longest=longest):
-                gpu.busy(20 if i == longest else 2, "busy")
-                gpu.write(buffers[i], f"f{i}")
-                return buffers[i]
 
-            with torch.cuda.device(index), torch.cuda.stream(caller), gpu.record() as seen:
-                got = submission.parallel_map(fn, list(range(4)), 2)
-                with torch.cuda.stream(caller):
-                    gpu.busy(1, "next")
-                    for value in got:
-                        gpu.read(value, "the caller reads a result")
-            gpu.settle()
-            after = seen.named("next")[0]
-            last = max(_ops(seen, [f"f{i}" for i in range(4)]), key=lambda op: op.end_ms)
-            claims.that(
-                after.begin_ms >= last.end_ms,
-                (
-                    f"the work of fn ends at {_at(seen, last.end_ms)}; the caller's next begins after that",
-                    f"所有 fn 的任务在 {_at(seen, last.end_ms)} 结束，调用者后续的任务在此之后开始",
-                ),
-                (
-                    f"it begins at {_at(seen, after.begin_ms)}",
-                    f"后续任务在 {_at(seen, after.begin_ms)} 就开始了",
-                ),
-                look,
-            )
-            seen.no_race(look)
+def _whose(failing):
+    if not failing:
+        return ("the work of fn", "所有 fn 的任务")
+    items = list(failing)
+    return (f"fn fails for the items {items}, the work of all items", f"第 {items} 项抛异常，所有项的任务")
 
 
 def test_caller_is_left_alone(submission, draw, gpu):
@@ -413,8 +462,8 @@ def test_errors(submission, draw, gpu):
                 fn, list(range(count)), n_threads
             ),
             (
-                f"{CALL}, where fn raises for the items {list(failing)}",
-                f"{CALL}，其中第 {list(failing)} 项抛异常",
+                f"{CALL} with an fn that fails for the items {list(failing)}",
+                f"第 {list(failing)} 项失败时，{CALL}",
             ),
         )
         ran = sorted(ran)
@@ -425,14 +474,32 @@ def test_errors(submission, draw, gpu):
             (f"items run: {ran}", f"执行过的项：{ran}"),
             ("what happens to the other items when one fails", "有一项失败时，其余各项会怎样"),
         )
-        claims.that(
-            came is errors[failing[0]],
-            (
-                f"of the errors at {list(failing)}, the one of item {failing[0]} itself",
-                f"第 {list(failing)} 项出错，抛出的是第 {failing[0]} 项的那个异常对象",
-            ),
-            (f"{type(came).__name__}({came})", f"{type(came).__name__}({came})"),
-        )
+        _is_the_first(came, errors)
+
+
+def _is_the_first(came, errors):
+    """The error that was raised is the very one of the lowest index."""
+    failing = list(errors)
+    wanted, shown = errors[failing[0]], f"{type(came).__name__}({came})"
+    like = type(came) is type(wanted) and str(came) == str(wanted)
+    claims.that(
+        came is wanted,
+        (
+            f"of the errors at {failing}, the one of item {failing[0]} itself",
+            f"第 {failing} 项出错，抛出的是第 {failing[0]} 项的那个异常对象",
+        ),
+        (
+            f"another object of the same type and text, {shown}" if like else shown,
+            f"另一个类型和文字都相同的对象 {shown}" if like else shown,
+        ),
+    )
+
+
+def test_joined_after_an_error(submission, draw, gpu):
+    """The caller's next work waits for all of it after an error too."""
+    for index, caller in _callers(gpu):
+        for longest, failing in ((0, (2,)), (2, (0, 1)), (1, (1,))):
+            _joined(submission, draw, gpu, index, caller, longest, failing)
 
 
 def test_threads_end(submission, draw, gpu):
@@ -452,7 +519,7 @@ def test_threads_end(submission, draw, gpu):
             return submission.parallel_map(fn, list(range(5)), 3)
 
         if fails:
-            claims.raises(FnError, call, (f"{CALL}, where fn raises", f"{CALL}，其中 fn 抛异常"))
+            claims.raises(FnError, call, (f"{CALL} with an fn that fails", f"fn 失败时，{CALL}"))
         else:
             call()
         alive = {t for t in workers if t.is_alive()} | (set(threading.enumerate()) - before)
@@ -486,7 +553,7 @@ def test_memory(submission, draw, gpu):
             got = submission.parallel_map(fn, list(range(4)), 2)
             gpu.busy(9, "the caller is busy")
             for value in got:
-                gpu.read(value, "the caller reads a result")
+                gpu.read(value, "the caller's reader")
             del got, value
             fresh = []
             for stream in streams:
@@ -502,3 +569,33 @@ def test_memory(submission, draw, gpu):
             )
         )
         del fresh
+
+
+def _held(gpu):
+    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
+    gc.collect()
+    gpu.settle()
+    torch.cuda.empty_cache()  # blocks that waited for another stream come back
+    return torch.cuda.memory_allocated()
+
+
+def test_nothing_kept(submission, draw, gpu):
+    """What the caller drops is freed."""
+    n, before = 1024 * draw.integer(200, 300), _held(gpu)
+    items = [torch.zeros(n, device="cuda") for _ in range(4)]
+    got = submission.parallel_map(lambda t: t + 1, items, 2)
+    del got, items
+    kept = _held(gpu) - before
+    claims.that(
+        kept < 4 * n,
+        (
+            "once the caller has dropped items and results, their memory is free",
+            "调用者丢弃 items 和结果之后，它们的显存随即释放",
+        ),
+        (f"{kept} bytes are still in use", f"还有 {kept} 字节在用"),
+        (
+            "what still refers to them. The allocator can be told which streams use a tensor;"
+            " nobody has to keep it alive",
+            "还有谁在引用它们。告诉分配器哪些流在用这个张量即可，不必有谁一直留着它",
+        ),
+    )

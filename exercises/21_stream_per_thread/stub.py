@@ -15,7 +15,7 @@ def parallel_map(
     Each worker has a non-default stream of its own on the caller's current device. The work of `fn` starts
     after what the caller's current stream was given so far, and before what it is given next; the host does
     not wait for the GPU. All items are run; then the error of the lowest index, if there is one, is raised.
-    No thread is left behind.
+    No thread is left behind, nothing is kept alive, `items` stays as it is.
     """
     # TODO: take device and stream from the caller, set them in each worker, join threads and streams
     raise NotImplementedError
