@@ -1,5 +1,6 @@
 """Checks of exercise 14: a workspace and its views."""
 
+import gc
 import math
 
 import torch
@@ -19,6 +20,13 @@ DTYPES = [
     torch.bool,
     torch.complex64,
 ]
+
+
+COUNT, IN_USE, ASKED = (
+    "allocation.all.allocated",
+    "requested_bytes.all.current",
+    "requested_bytes.all.allocated",
+)
 
 
 def _size(shape, dtype):
@@ -93,31 +101,42 @@ def test_one_allocation(submission, draw, gpu):
         workspace = submission.reserve(nbytes, "cuda:1")
         after = torch.cuda.memory_stats(1)
         what = f"reserve({nbytes}, 'cuda:1')"
-        grown = {
-            key: after[key] - before[key]
-            for key in (
-                "allocation.all.allocated",
-                "requested_bytes.all.current",
-                "requested_bytes.all.allocated",
-            )
-        }
-        claims.same(grown["allocation.all.allocated"], 1, (f"{what}: allocations", f"{what}：分配次数"))
-        for key in ("requested_bytes.all.current", "requested_bytes.all.allocated"):
-            look = ("one byte an element, and no temporary tensor", "每个元素一字节，不要临时张量")
-            claims.same(
-                grown[key],
-                nbytes,
-                (f"{what}: bytes asked of the allocator", f"{what}：向分配器请求的字节数"),
+        grown = {key: after[key] - before[key] for key in (COUNT, IN_USE, ASKED)}
+        made = grown[COUNT]
+        claims.that(
+            made == 1,
+            (f"{what} makes one allocation", f"{what} 只做一次分配"),
+            (f"{made} allocations", f"{made} 次分配"),
+        )
+        look = ("one byte an element, and no temporary tensor", "每个元素一字节，不要临时张量")
+        for key in (IN_USE, ASKED):
+            claims.that(
+                grown[key] == nbytes,
+                (
+                    f"{what}: bytes asked of the allocator == {nbytes}",
+                    f"{what}：向分配器请求的字节数 == {nbytes}",
+                ),
+                f"{grown[key]}",
                 look,
             )
         del workspace, after
-        left = (
-            torch.cuda.memory_stats(1)["requested_bytes.all.current"] - before["requested_bytes.all.current"]
-        )
-        look = ("who else holds the workspace?", "还有谁引用着工作区？")
-        claims.same(
-            left, 0, (f"bytes still in use when {what} is gone", f"{what} 丢弃之后仍占用的字节数"), look
-        )
+        left = _in_use(1) - before[IN_USE]
+        _nothing_left(left, (f"the workspace of {what} is gone", f"{what} 的工作区丢弃之后"))
+
+
+def _in_use(device=0):
+    """Bytes of live tensors, as they were asked for."""
+    gc.collect()
+    return torch.cuda.memory_stats(device)[IN_USE]
+
+
+def _nothing_left(left, case):
+    claims.that(
+        left == 0,
+        (f"when {case[0]}, none of its memory is in use", f"{case[1]}，它的内存不再被占用"),
+        (f"{left} bytes still are", f"仍占用 {left} 字节"),
+        ("who else holds the workspace, or a piece of it?", "还有谁引用着工作区或其中某一块？"),
+    )
 
 
 def test_shapes(submission, draw, gpu):
@@ -322,18 +341,52 @@ def test_no_work(submission, draw, gpu):
     """carve allocates, copies and computes nothing."""
     workspace, specs = _workspace(1 << 16), _specs(draw)
     gpu.settle()
-    before = torch.cuda.memory_stats()["allocation.all.allocated"]
+    before = torch.cuda.memory_stats()[COUNT]
     gpu.busy(5.0)
     with gpu.record() as seen:
         pieces = submission.carve(workspace, specs)
-    made = torch.cuda.memory_stats()["allocation.all.allocated"] - before
-    claims.same(
-        made,
-        0,
-        ("allocations during carve", "carve 期间的分配次数"),
+    made = torch.cuda.memory_stats()[COUNT] - before
+    claims.that(
+        made == 0,
+        ("carve allocates nothing", "carve 不做任何分配"),
+        (f"{made} allocations", f"{made} 次分配"),
         ("views need no memory", "视图不需要内存"),
     )
     work = [op.name for op in [*seen.kernels, *seen.copies]]
-    claims.same(work, [], ("operations on the device during carve", "carve 期间设备上的操作"))
+    claims.that(
+        not work, ("no work on the device during carve", "carve 期间设备上没有任何工作"), ", ".join(work)
+    )
     seen.no_wait()
     del pieces
+
+
+def test_lifetime(submission, draw, gpu):
+    """Only the workspace and its pieces keep the memory alive."""
+    for last, case in (
+        ("workspace", ("the pieces and then the workspace are gone", "各块先丢弃、工作区后丢弃之后")),
+        ("pieces", ("the workspace and then its pieces are gone", "工作区先丢弃、各块后丢弃之后")),
+        ("piece", ("all is gone, a single piece last", "全部丢弃、最后丢弃其中一块之后")),
+    ):
+        before, nbytes = _in_use(), draw.integer(20_000, 90_000)
+        workspace, specs = submission.reserve(nbytes, "cuda"), [((999,), torch.uint8), *_specs(draw)]
+        for _ in range(2):
+            pieces = _carve(submission, workspace, specs)
+        held = {"workspace": [workspace], "pieces": [*pieces], "piece": pieces[:1]}[last]
+        del workspace, pieces
+        if last != "workspace":
+            _outlives(held[0], nbytes)
+        held.clear()
+        _nothing_left(_in_use() - before, case)
+
+
+def _outlives(piece, nbytes):
+    """The piece keeps its memory: another workspace does not get it."""
+    piece.fill_(7)
+    other = _workspace(nbytes).fill_(9)
+    claims.that(
+        bool((piece == 7).all()),
+        ("a piece keeps its contents when the workspace is gone", "工作区丢弃之后，各块的内容不变"),
+        claims.summary(piece),
+        ("a piece keeps the memory alive, too", "各块同样让内存继续存活"),
+    )
+    del other
