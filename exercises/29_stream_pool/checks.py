@@ -1,5 +1,6 @@
 """Hidden checks of exercise 29."""
 
+import gc
 import threading
 
 import torch
@@ -74,32 +75,22 @@ def test_results(submission, draw, gpu):
     handles = []
     for i in range(7):
         handles.append(pool.apply_async(scaled, x, i + 1))
-        claims.that(
-            len(calls) == i + 1,
-            ("fn is called once, before apply_async returns", "apply_async 返回之前，fn 被调用一次"),
-            (f"{len(calls)} calls after {i + 1} tasks", f"提交 {i + 1} 个任务之后，调用了 {len(calls)} 次"),
-            (
-                "is fn called at once, or only in wait()?",
-                "fn 是立即调用，还是到 wait() 才调用？",
-            ),
-        )
-    claims.that(
-        set(calls) == {threading.current_thread()},
-        ("fn is called in the calling thread", "fn 在调用 apply_async 的线程里被调用"),
-        ("in another thread", "在另一个线程里被调用"),
-    )
+        _called_at_once(calls, i + 1)
     plain = pool.apply_async(lambda: {"n": number})
     nothing = pool.apply_async(lambda: None)
     got = [handle.result() for handle in handles]
-    again = handles[2].result()
     rest = plain.result(), nothing.result()
+    again = handles[2].result(), plain.result()
     gpu.settle()
     gpu.forgive()  # order has checks of its own
     for i, value in enumerate(got):
         what = (f"result() of task {i}", f"第 {i} 个任务的 result()")
         claims.tensor(value, what)
         claims.close(value.cpu(), (x * (i + 1)).cpu(), what)
-    claims.close(again.cpu(), (x * 3).cpu(), ("result() called again", "再次调用 result()"))
+    what = ("what a second result() of the same handle returns", "同一句柄第二次 result() 的返回值")
+    claims.tensor(again[0], what)
+    claims.close(again[0].cpu(), (x * 3).cpu(), what)
+    claims.same(again[1], {"n": number}, what)
     claims.same(
         rest[0], {"n": number}, ("result() of a task that returns a dict", "返回 dict 的任务的 result()")
     )
@@ -108,6 +99,20 @@ def test_results(submission, draw, gpu):
         len(calls) == 7,
         ("each fn is called once", "每个 fn 只调用一次"),
         (f"{len(calls)} calls of 7 tasks", f"7 个任务调用了 {len(calls)} 次"),
+    )
+
+
+def _called_at_once(calls, tasks):
+    claims.that(
+        len(calls) == tasks,
+        ("fn is called once, before apply_async returns", "apply_async 返回之前，fn 被调用一次"),
+        (f"{len(calls)} calls after {tasks} tasks", f"提交 {tasks} 个任务之后，调用了 {len(calls)} 次"),
+        ("is fn called at once, or only in wait()?", "fn 是立即调用，还是到 wait() 才调用？"),
+    )
+    claims.that(
+        set(calls) == {threading.current_thread()},
+        ("fn is called in the calling thread", "fn 在调用 apply_async 的线程里被调用"),
+        ("in another thread", "在另一个线程里被调用"),
     )
 
 
@@ -132,15 +137,38 @@ def test_round_robin(submission, draw, gpu):
                 ("within fn, a stream of the pool is the current one", "在 fn 里，当前流是池中的一条流"),
                 ("the work ran on another stream", "工作跑在了别的流上"),
             )
-            order = [streams.index(stream) for stream in streams]
-            claims.that(
-                order == [i % n_streams for i in range(count)],
-                (
-                    f"n_streams={n_streams}: task i runs on stream i mod {n_streams}",
-                    f"n_streams={n_streams}：第 i 个任务跑在第 i mod {n_streams} 条流上",
-                ),
-                (f"the streams of tasks 0, 1, …: {order}", f"任务 0、1、… 的流：{order}"),
-            )
+            _in_turn(streams, n_streams, (f"n_streams={n_streams}", f"n_streams={n_streams}"))
+    _two_pools(submission, draw)
+
+
+def _in_turn(streams, n_streams, what):
+    claims.that(
+        _ranks(streams) == [i % n_streams for i in range(len(streams))],
+        (
+            f"{what[0]}: task i runs on stream i mod {n_streams}",
+            f"{what[1]}：第 i 个任务跑在第 i mod {n_streams} 条流上",
+        ),
+        (
+            f"the streams of tasks 0, 1, …, numbered as they first appear: {_ranks(streams)}",
+            f"任务 0、1、… 的流（按首次出现编号）：{_ranks(streams)}",
+        ),
+        ("what decides whose turn it is", "轮到哪条流由什么决定"),
+    )
+
+
+def _ranks(streams):
+    seen = list(dict.fromkeys(streams))
+    return [seen.index(stream) for stream in streams]
+
+
+def _two_pools(submission, draw):
+    """Each pool counts its own tasks."""
+    n = draw.integer(3, 5)
+    pools, used = [submission.StreamPool(n), submission.StreamPool(n)], ([], [])
+    for k in (0, 1, *[0] * n, *[1] * n):
+        pools[k].apply_async(lambda k=k: used[k].append(torch.cuda.current_stream().cuda_stream))
+    for k in range(2):
+        _in_turn(used[k], n, (f"two pools of {n} streams, pool {k}", f"两个各有 {n} 条流的池，池 {k}"))
 
 
 def test_errors(submission, draw, gpu):
@@ -154,20 +182,41 @@ def test_errors(submission, draw, gpu):
 
     handles = [pool.apply_async(failing, error) for error in errors]
     good = pool.apply_async(lambda: value)
-    pool.wait()
+    _without_task_errors(pool.wait, "wait()")
     for i in (2, 0, 1, 0):
-        what = (f"result() of task {i}, which raises", f"第 {i} 个任务（抛异常）的 result()")
+        what = (f"result() of task {i} (its fn raised)", f"第 {i} 个任务（fn 抛了异常）的 result()")
         came = claims.raises(TaskError, handles[i].result, what)
-        claims.that(
-            came is errors[i],
-            (f"{what[0]}: the exception of its fn itself", f"{what[1]}：它的 fn 抛出的那个异常本身"),
-            (f"{type(came).__name__}({came})", f"{type(came).__name__}({came})"),
-        )
+        _itself(came, errors[i], (f"{what[0]}: the exception of fn", f"{what[1]}：fn 抛出的异常"))
     got = good.result()
     gpu.settle()
     gpu.forgive()
     claims.close(
         got.cpu(), value.cpu(), ("result() of a task after failing ones", "失败任务之后的任务的 result()")
+    )
+
+
+def _without_task_errors(call, name):
+    try:
+        call()
+    except TaskError as error:
+        claims.fail(
+            (f"{name} raises no error of a task", f"{name} 不抛出任务的异常"),
+            (f"{name} raised TaskError({error})", f"{name} 抛出了 TaskError({error})"),
+            ("the errors of tasks come out of result() alone", "任务的异常只从 result() 抛出"),
+        )
+
+
+def _itself(came, error, what):
+    words = f"{type(came).__name__}({came})"
+    twin = type(came) is type(error) and str(came) == str(error)
+    claims.that(
+        came is error,
+        (f"{what[0]}, the very object", f"{what[1]}，就是同一个对象"),
+        (
+            f"{'a new object of the same type and text' if twin else 'another one'}: {words}",
+            f"{'类型和文字相同的新对象' if twin else '另一个异常'}：{words}",
+        ),
+        ("raise the exception object that was caught", "把捕获到的那个异常对象原样抛出"),
     )
 
 
@@ -304,6 +353,9 @@ def test_result_waits_for_its_task(submission, draw, gpu):
                     with torch.cuda.stream(reader):
                         value = handles[i].result()
                         gpu.read(value, "next")
+                    with torch.cuda.stream(caller if reader is other else other):
+                        value = handles[i].result()
+                        gpu.read(value, "next after a second result()")
                 gpu.settle()
                 where = (
                     ("the stream that called apply_async", "调用 apply_async 的流")
@@ -312,6 +364,12 @@ def test_result_waits_for_its_task(submission, draw, gpu):
                 )
                 who = (f"what comes next on {where[0]}", f"{where[1]}上的后续任务")
                 _begins_after(seen, seen.named("next")[0], _op(seen, f"task {i}"), who, look)
+                who = (
+                    "result() is called again on a second stream; what comes next there",
+                    "在第二条流上再次调用 result()；那条流上的后续任务",
+                )
+                again = seen.named("next after a second result()")[0]
+                _begins_after(seen, again, _op(seen, f"task {i}"), who, look)
                 seen.no_race(look)
 
 
@@ -342,10 +400,10 @@ def test_result_waits_for_nothing_else(submission, draw, gpu):
             )
 
 
-def _next_waits_for_all(seen, count, what, look):
+def _next_waits_for_all(seen, count, what, look, name="next"):
     last = max((_op(seen, f"task {i}") for i in range(count)), key=lambda op: op.end_ms)
-    who = (f"what comes next after {what}", f"{what} 之后的任务")
-    _begins_after(seen, seen.named("next")[0], last, who, look)
+    who = (f"what comes next after {what[0]}", f"{what[1]} 之后的任务")
+    _begins_after(seen, seen.named(name)[0], last, who, look)
 
 
 def _tasks(draw, gpu, pool, count, longest):
@@ -382,7 +440,7 @@ def test_wait(submission, draw, gpu):
                         for buffer in buffers:
                             gpu.read(buffer, "reads")
                 gpu.settle()
-                _next_waits_for_all(seen, 5, "wait()", look)
+                _next_waits_for_all(seen, 5, ("wait()", "wait()"), look)
                 seen.no_race(look)
 
 
@@ -400,9 +458,14 @@ def test_pool_goes_on_after_wait(submission, draw, gpu):
         gpu.busy(0.1, "next")
         for buffer in buffers:
             gpu.read(buffer, "reads")
+        with torch.cuda.stream(torch.cuda.Stream()):
+            pool.wait()
+            gpu.busy(0.1, "next on another stream")
     values = [handle.result() for handle in old + new]
     gpu.settle()
-    _next_waits_for_all(seen, 4, "the second wait()", look)
+    _next_waits_for_all(seen, 4, ("the second wait()", "第二次 wait()"), look)
+    what = ("one more wait(), on another stream", "在另一条流上再次调用 wait()")
+    _next_waits_for_all(seen, 4, what, look, "next on another stream")
     seen.no_race(look)
     for k, value in enumerate(values[:3]):
         claims.close(
@@ -432,7 +495,7 @@ def test_close(submission, draw, gpu):
                 for buffer in buffers:
                     gpu.read(buffer, "reads")
         gpu.settle()
-        _next_waits_for_all(seen, 3, "close()", look)
+        _next_waits_for_all(seen, 3, ("close()", "close()"), look)
         seen.no_race(look)
         calls = []
         claims.raises(
@@ -448,6 +511,56 @@ def test_close(submission, draw, gpu):
             claims.close(value.cpu(), buffer.cpu(), ("result() after close()", "close() 之后的 result()"))
 
 
+def test_failed_tasks_count(submission, draw, gpu):
+    """A failed task is waited for, and takes its turn."""
+    look = (
+        "what the task launched before it raised: it is still work on its stream",
+        "任务抛异常之前发起的工作：它照样在流上执行",
+    )
+    steps = {
+        "result()": lambda pool, handle: claims.raises(
+            TaskError, handle.result, ("result() of a failed task", "失败任务的 result()")
+        ),
+        "wait()": lambda pool, handle: _without_task_errors(pool.wait, "wait()"),
+        "close()": lambda pool, handle: _without_task_errors(pool.close, "close()"),
+    }
+
+    def failing():
+        gpu.busy(20, "task 0")
+        raise TaskError("task 0")
+
+    for reader in _callers():
+        for name, step in steps.items():
+            pool = submission.StreamPool(2)
+            gpu.settle()
+            with gpu.record() as seen:
+                handle = pool.apply_async(failing)
+                with torch.cuda.stream(reader):
+                    step(pool, handle)
+                    gpu.busy(0.1, "next")
+            gpu.settle()
+            what = (
+                f"{name} (a task has launched 20 ms of work and then raised)",
+                f"{name}（有任务发起 20 ms 的工作之后抛了异常）",
+            )
+            _next_waits_for_all(seen, 1, what, look)
+    _failing_tasks_in_turn(submission, gpu)
+
+
+def _failing_tasks_in_turn(submission, gpu):
+    pool, used = submission.StreamPool(2), []
+    for fails in (True, False, True, False, False):
+
+        def task(fails=fails):
+            used.append(torch.cuda.current_stream().cuda_stream)
+            if fails:
+                raise TaskError
+
+        pool.apply_async(task)
+    _in_turn(used, 2, ("n_streams=2, tasks 0 and 2 raise", "n_streams=2，任务 0 和 2 抛异常"))
+    gpu.settle()
+
+
 def test_with_block(submission, draw, gpu):
     """A with block closes the pool and hides no error."""
     look = ("what __exit__ does, and what it returns", "__exit__ 做了什么，返回了什么")
@@ -456,7 +569,7 @@ def test_with_block(submission, draw, gpu):
 
         def block(made=made, kept=kept, fails=fails, error=error):
             with made as pool:
-                kept["pool"] = pool
+                _given_by_enter(pool, made)
                 kept["buffers"], launch = _tasks(draw, gpu, pool, 3, 1)
                 launch()
                 if fails:
@@ -465,25 +578,16 @@ def test_with_block(submission, draw, gpu):
         with gpu.record() as seen:
             if fails:
                 came = claims.raises(
-                    TaskError, block, ("the with block, which raises", "抛异常的 with 代码块"), look
+                    TaskError, block, ("a with block with an error in it", "里面出错的 with 代码块"), look
                 )
-                claims.that(
-                    came is error,
-                    ("the block's own exception", "代码块自己的那个异常"),
-                    ("another exception", "另一个异常"),
-                )
+                _itself(came, error, ("the exception of the block", "代码块自己的异常"))
             else:
                 block()
             gpu.busy(0.1, "next")
             for buffer in kept["buffers"]:
                 gpu.read(buffer, "reads")
         gpu.settle()
-        claims.that(
-            kept["pool"] is made,
-            ("`with StreamPool(n) as pool` gives the pool", "`with StreamPool(n) as pool` 得到的就是这个池"),
-            claims.summary(kept["pool"]),
-        )
-        _next_waits_for_all(seen, 3, "the with block", look)
+        _next_waits_for_all(seen, 3, ("the with block", "with 代码块"), look)
         seen.no_race(look)
         claims.raises(
             RuntimeError,
@@ -491,6 +595,18 @@ def test_with_block(submission, draw, gpu):
             ("apply_async after the with block", "with 代码块之后的 apply_async"),
             look,
         )
+
+
+def _given_by_enter(pool, made):
+    came = claims.summary(pool)
+    claims.that(
+        pool is made,
+        (
+            "`with StreamPool(n) as pool` gives the pool: __enter__ returns it",
+            "`with StreamPool(n) as pool` 得到的就是这个池：由 __enter__ 返回",
+        ),
+        (f"__enter__ returned {came}", f"__enter__ 返回了 {came}"),
+    )
 
 
 def _others(n, *streams):
@@ -535,7 +651,7 @@ def test_memory_of_results(submission, draw, gpu):
     n = 256 * draw.integer(20, 60) + 1
     other = torch.cuda.Stream()
     for caller in _callers():
-        for reader in (caller, other):
+        for readers in ((caller,), (other,), (caller, other)):
             gpu.settle()
             torch.cuda.empty_cache()
             streams = []
@@ -549,7 +665,11 @@ def test_memory_of_results(submission, draw, gpu):
                 with gpu.record() as seen:
                     handles = [pool.apply_async(task) for _ in range(2)]
                     pool.wait()
-                    with torch.cuda.stream(reader):
+                    for first in readers[:-1]:
+                        with torch.cuda.stream(first):
+                            [handle.result() for handle in handles]
+                        gpu.settle()
+                    with torch.cuda.stream(readers[-1]):
                         values = [handle.result() for handle in handles]
                         gpu.busy(9, "the reader is busy")
                         for value in values:
@@ -559,9 +679,40 @@ def test_memory_of_results(submission, draw, gpu):
             gpu.settle()
             seen.no_race(
                 (
-                    "a result was dropped while the stream that called result() still read it;"
-                    " does the allocator know of that stream?",
-                    "调用 result() 的流还在读，结果就已被丢弃；分配器知道有这条流在用吗？",
+                    "a result was dropped while a stream that had called result() still read it;"
+                    " does the allocator know of that stream, at every call of result()?",
+                    "调用过 result() 的流还在读，结果就已被丢弃；"
+                    "分配器知道有这条流在用吗？每次调用 result() 都告诉它了吗？",
                 )
             )
             del fresh, pool
+
+
+def test_nothing_stays_alive(submission, draw, gpu):
+    """The pool keeps nothing alive after the tasks have ended."""
+    n = 256 * draw.integer(200, 600)
+    for what, task in (
+        (("arguments", "参数"), lambda t: None),
+        (("results", "结果"), lambda t: torch.zeros(n, device="cuda")),
+    ):
+        pool = submission.StreamPool(2)
+        gpu.settle()
+        gc.collect()
+        before = torch.cuda.memory_allocated()
+        for _ in range(4):
+            pool.apply_async(task, torch.zeros(n, device="cuda") if what[0] == "arguments" else None).result()
+        gpu.settle()
+        pool.apply_async(lambda: None)  # a pool may look here, or in wait(), what has ended
+        pool.wait()
+        gc.collect()
+        now = torch.cuda.memory_allocated() - before
+        claims.that(
+            now == 0,
+            (
+                f"4 tasks have ended, nobody holds their {what[0]}: after one more apply_async and wait()"
+                " none of this memory is allocated",
+                f"4 个任务已结束，{what[1]}也没有人留着：再 apply_async 一次并 wait() 之后，这些显存都已归还",
+            ),
+            (f"{now / (4 * n):.1f} of the 4 are still there", f"4 份中还有 {now / (4 * n):.1f} 份"),
+            ("what the pool still refers to", "池还引用着什么"),
+        )

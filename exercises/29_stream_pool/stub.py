@@ -17,7 +17,10 @@ class Handle:
 
 
 class StreamPool:
-    """Runs tasks on `n_streams` streams of the current device in turn. The host never waits for the GPU."""
+    """Runs tasks on `n_streams` streams of the current device in turn. The host never waits for the GPU.
+
+    The pool keeps neither arguments nor results alive when their tasks have ended.
+    """
 
     def __init__(self, n_streams: int) -> None:
         # TODO: the streams
