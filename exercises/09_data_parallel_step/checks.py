@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ptquiz.worker import claims
 
-_seen = []  # (device index, samples, parameters' device index) of every forward
+_seen = []  # (device index, rows, parameters' device index) of every forward
 
 
 class _Model(nn.Module):
@@ -23,7 +23,7 @@ class _Model(nn.Module):
         self.register_buffer("shift", torch.zeros(inside, dtype=torch.float64))
 
     def forward(self, x):
-        _seen.append((x.device.index, len(x), self.first.weight.device.index))
+        _seen.append((x.device.index, x.detach().cpu(), self.first.weight.device.index))
         return self.second(torch.tanh(self.first(x)) + self.shift)
 
 
@@ -40,8 +40,8 @@ def _data(draw, count, device="cuda:0"):
     return x, draw.integers(0, 3, (count,)).to(device), F.cross_entropy
 
 
-def _devices(count, first=0):
-    return [torch.device("cuda", (first + i) % 3) for i in range(count)]
+def _devices(count):
+    return [torch.device("cuda", i) for i in range(count)]
 
 
 def _plain(model, x, y, loss_fn):
@@ -55,8 +55,18 @@ def _plain(model, x, y, loss_fn):
     return loss.detach(), outputs.detach(), {name: p.grad for name, p in twin.named_parameters()}
 
 
+def _many(count, noun):
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _case(x, devices):
-    return f"{len(x)} samples on {len(devices)} devices", f"{len(devices)} 块设备、{len(x)} 个样本"
+    number, names = len(devices), ""
+    if [d.index for d in devices] != list(range(number)):
+        names = f" ({', '.join(map(str, devices))})"
+    return (
+        f"{_many(len(x), 'sample')} on {_many(number, 'device')}{names}",
+        f"{number} 块设备{names}、{len(x)} 个样本",
+    )
 
 
 def _step(submission, model, data, devices):
@@ -78,12 +88,21 @@ def _step(submission, model, data, devices):
 def _gradients(model, expected, case, look=""):
     for name, parameter in model.named_parameters():
         what = (f"{case[0]}: {name}.grad", f"{case[1]}：{name}.grad")
+        if not parameter.requires_grad:
+            frozen = (
+                f"{case[0]}: {name} is frozen, its grad stays None",
+                f"{case[1]}：{name} 已冻结，grad 仍是 None",
+            )
+            claims.that(parameter.grad is None, frozen, claims.summary(parameter.grad))
+            continue
         grad = claims.tensor(parameter.grad, what, device=parameter.device, look=look)
         claims.close(grad, expected[name], what, rtol=1e-9, look=look)
 
 
-def _compare(submission, draw, count, devices):
+def _compare(submission, draw, count, devices, frozen=()):
     model, data = _model(draw, devices[0]), _data(draw, count, devices[0])
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name not in frozen)
     want_loss, want_outputs, gradients = _plain(model, *data)
     loss, outputs = _step(submission, model, data, devices)
     case = _case(data[0], devices)
@@ -92,6 +111,15 @@ def _compare(submission, draw, count, devices):
     look = (
         "the gradient of the loss over the whole batch, summed on the first device",
         "整个 batch 损失的梯度，在第一块设备上求和",
+    )
+    still = [name for name, p in model.named_parameters() if not p.requires_grad]
+    claims.that(
+        still == [name for name in gradients if name in frozen],
+        (
+            f"{case[0]}: requires_grad of the parameters is not changed",
+            f"{case[1]}：参数的 requires_grad 不变",
+        ),
+        (f"frozen are {still}, and before {list(frozen)}", f"现在冻结的是 {still}，原来是 {list(frozen)}"),
     )
     _gradients(model, gradients, case, look)
 
@@ -136,44 +164,73 @@ def test_gradients(submission, draw, gpu):
         _compare(submission, draw, count, _devices(number))
 
 
-def _shards(submission, draw, count, number):
-    devices = _devices(number)
-    _step(submission, _model(draw), _data(draw, count), devices)
-    case = f"{count} samples on {number} devices", f"{number} 块设备、{count} 个样本"
-    seen = list(_seen)
-    most, ran = math.ceil(count / number), [device for device, _, _ in seen]
+def _shards(submission, draw, count, devices):
+    model, data = _model(draw, devices[0]), _data(draw, count, devices[0])
+    _step(submission, model, data, devices)
+    case, most = _case(data[0], devices), math.ceil(count / len(devices))
+    ran, shards = [device for device, _, _ in _seen], [rows for _, rows, _ in _seen]
+    names = ", ".join(f"cuda:{index}" for index in ran)
     claims.that(
         len(set(ran)) == len(ran),
         (f"{case[0]}: the model runs once on each device", f"{case[1]}：模型在每块设备上运行一次"),
-        (f"it ran on devices {ran}", f"运行的设备：{ran}"),
+        (f"it ran on {names}", f"运行的设备：{names}"),
     )
-    sizes = [samples for _, samples, _ in seen]
+    claims.that(
+        set(ran) <= {d.index for d in devices},
+        (f"{case[0]}: the model runs on those devices only", f"{case[1]}：模型只在这几块设备上运行"),
+        (f"it ran on {names}", f"运行的设备：{names}"),
+        ("take the devices from the argument", "用哪些设备由参数决定"),
+    )
+    _sizes(count, most, shards, case)
+    claims.that(
+        all(device == place for device, _, place in _seen),
+        (f"{case[0]}: shard and parameters are on the same device", f"{case[1]}：分片与参数在同一块设备上"),
+        ", ".join(f"cuda:{device} / cuda:{place}" for device, _, place in _seen),
+    )
+    _consecutive(data[0].cpu(), shards, case)
+
+
+def _sizes(count, most, shards, case):
+    """Claim shards that are neither empty nor too large, with all samples in them."""
+    sizes = [len(rows) for rows in shards]
+    one = most == 1
     claims.that(
         sum(sizes) == count and max(sizes) <= most and min(sizes) > 0,
         (
-            f"{case[0]}: shards of 1 to {most} samples, {count} in all",
-            f"{case[1]}：每片 1 到 {most} 个样本，共 {count} 个",
+            f"{case[0]}: shards of {'1 sample each' if one else f'1 to {most} samples'}, {count} in all",
+            f"{case[1]}：每片{'恰好 1 个样本' if one else f' 1 到 {most} 个样本'}，共 {count} 个",
         ),
         (f"forwards of {sizes} samples", f"各次前向的样本数：{sizes}"),
         ("every device computes its own share", "每块设备只计算自己那一份"),
     )
+
+
+def _consecutive(inputs, shards, case):
+    """Claim that every shard is a run of consecutive rows of the inputs."""
+    numbers = []
+    for rows in shards:
+        equal = (rows[:, None] == inputs[None]).all(-1)
+        numbers.append([found.nonzero()[:, 0].tolist() for found in equal])
+    plain = [[n[0] if n else None for n in shard] for shard in numbers]
+    runs = all(None not in s and s == list(range(s[0], s[0] + len(s))) for s in plain)
     claims.that(
-        all(device == place for device, _, place in seen) and set(ran) <= {d.index for d in devices},
-        (f"{case[0]}: shard and parameters are on the same device", f"{case[1]}：分片与参数在同一块设备上"),
-        f"{seen}",
+        runs and sorted(i for s in plain for i in s) == list(range(len(inputs))),
+        (f"{case[0]}: each shard is a run of consecutive rows", f"{case[1]}：每片是连续的若干行"),
+        (f"forwards of the rows {plain}", f"各次前向的行号：{plain}"),
+        ("inputs.chunk, or slices [i:j]", "inputs.chunk，或切片 [i:j]"),
     )
 
 
 def test_every_device_works(submission, draw, gpu):
     """Each device runs its shard."""
     for count, number in ((6, 2), (5, 2), (7, 3), (9, 3), (5, 3), (4, 1), (8, 3)):
-        _shards(submission, draw, count, number)
+        _shards(submission, draw, count, _devices(number))
 
 
 def test_small_batch(submission, draw, gpu):
     """A batch smaller than the number of devices."""
     for count, number in ((2, 3), (1, 3), (1, 2)):
-        _shards(submission, draw, count, number)
+        _shards(submission, draw, count, _devices(number))
         _compare(submission, draw, count, _devices(number))
 
 
@@ -198,7 +255,7 @@ def test_gradients_are_added(submission, draw, gpu):
 
 
 def test_several_steps(submission, draw, gpu):
-    """Each step uses the current parameters."""
+    """Each step uses the current parameters and buffers."""
     model, devices = _model(draw), _devices(2)
     for step in range(1, 4):
         data = _data(draw, 5)
@@ -207,7 +264,10 @@ def test_several_steps(submission, draw, gpu):
             parameter.grad = None
         came, came_outputs = _step(submission, model, data, devices)
         case = (f"step {step}", f"第 {step} 步")
-        look = ("replicas must be made anew from the current parameters", "副本要用当前参数重新生成")
+        look = (
+            "replicas must be made anew from the current parameters and buffers",
+            "副本要用当前的参数和 buffer 重新生成",
+        )
         claims.close(
             came_outputs, outputs, (f"{case[0]}: outputs", f"{case[1]}：outputs"), rtol=1e-9, look=look
         )
@@ -216,12 +276,15 @@ def test_several_steps(submission, draw, gpu):
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter -= 0.5 * parameter.grad
+            model.shift += draw.randn(*model.shift.shape, dtype=torch.float64).to(model.shift.device)
 
 
 def test_other_first_device(submission, draw, gpu):
     """The first device need not be device 0."""
-    for first in (1, 2):
-        _compare(submission, draw, 5, _devices(2, first))
+    for order in ([2, 1], [1, 2], [0, 2], [1, 2, 0], [2]):
+        devices = [torch.device("cuda", i) for i in order]
+        _compare(submission, draw, 5, devices)
+        _shards(submission, draw, 5, devices)
         claims.same(torch.cuda.current_device(), 0, ("the current device afterwards", "之后的当前设备"))
 
 
@@ -247,3 +310,9 @@ def test_nothing_stays(submission, draw, gpu):
                     "副本及其梯度不能比这一步活得更久",
                 ),
             )
+
+
+def test_frozen(submission, draw, gpu):
+    """Frozen parameters stay frozen."""
+    for frozen, number in ((["first.bias"], 2), (["first.weight", "first.bias"], 3), (["second.weight"], 1)):
+        _compare(submission, draw, 5, _devices(number), frozen)

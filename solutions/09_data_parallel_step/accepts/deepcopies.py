@@ -17,6 +17,8 @@ def data_parallel_step(model, inputs, targets, loss_fn, devices):
         loss = loss_fn(out, y.to(device)) * (len(x) / n)
         loss.backward()
         for mine, theirs in zip(model.parameters(), replica.parameters()):
+            if theirs.grad is None:
+                continue
             gradient = theirs.grad.to(devices[0])
             mine.grad = gradient.clone() if mine.grad is None else mine.grad + gradient
         outputs.append(out.detach().to(devices[0]))

@@ -22,7 +22,7 @@ def data_parallel_step(model, inputs, targets, loss_fn, devices):
     with torch.enable_grad():
         outputs = Parallel(model, devices)(inputs)
         loss = loss_fn(outputs, targets)
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
         if parameter.grad is None:
             parameter.grad = gradient
