@@ -1,12 +1,15 @@
 """Checks of exercise 6: real processes on this machine, forked, with a deadline and none left behind."""
 
 import os
+import random
 import re
 import signal
+import sys
 import time
 import traceback
-from itertools import chain
+from itertools import chain, pairwise
 
+import numpy
 import torch
 import torch._dynamo  # every optimizer imports it: once here, not once in each rank
 import torch.distributed as dist
@@ -16,6 +19,8 @@ from torch.utils.data import TensorDataset
 from ptquiz.worker import claims
 
 DEADLINE = 20.0  # seconds for all ranks together
+PATIENCE = 5.0  # seconds for a rank that has raised to leave run
+PAUSE = 0.2  # seconds by which rank 0 is late at each step of writing the file
 EPOCHS, LR = 3, 0.1
 
 
@@ -28,29 +33,58 @@ class _Model(nn.Module):
         with torch.no_grad():
             self.layer.weight.copy_(weight)
             self.layer.bias.copy_(bias)
-        self.rank, self.seen, self.groups, self.fails = rank, [], set(), False
+        self.rank, self.seen, self.groups, self.first = rank, [], set(), None
+        self.fails = None  # where to note that it raises; None if it does not
+        self.slow = False
 
     def forward(self, inputs):
+        if self.first is None:
+            self.first = self.layer.weight.detach().clone(), self.layer.bias.detach().clone()
         self.seen.append([int(number) for number in inputs[:, 0]])
         if dist.is_initialized():
             self.groups.add((dist.get_backend(), dist.get_world_size(), dist.get_rank()))
         else:
             self.groups.add(("none", 0, 0))
-        if self.fails and len(self.seen) == 2:
+        if self.fails is not None and len(self.seen) == 2:
+            self.fails.touch()
             raise ArithmeticError("a sample that cannot be computed")
         return self.layer(inputs[:, 1:])
 
     def state_dict(self, *args, **kwargs):
-        if self.rank == 0:
-            time.sleep(0.3)  # a slow writer: who does not wait for it sees no file
+        if self.slow:
+            time.sleep(PAUSE)
         return super().state_dict(*args, **kwargs)
 
 
-class _World:
-    """The inputs of one run, and what came of it, rank by rank."""
+def _write_slowly(model):
+    """Make this process a slow writer, in every step: who does not wait for it finds no file."""
+    model.slow, save = True, torch.save
 
-    def __init__(self, submission, draw, folder, size, steps=2, fails=False):
+    def late(event, _):
+        if event in ("os.rename", "os.link"):
+            time.sleep(PAUSE)
+
+    def save_late(*args, **kwargs):
+        time.sleep(PAUSE)
+        return save(*args, **kwargs)
+
+    sys.addaudithook(late)
+    torch.save = save_late
+
+
+def _scatter_randomness(rank_seed):
+    """Other random numbers in each rank, as processes have that were not forked from one."""
+    torch.manual_seed(rank_seed)
+    random.seed(rank_seed)
+    numpy.random.seed(rank_seed)
+
+
+class _World:
+    """The inputs of one run, and what came of it, rank by rank. In rank `fails` the model raises."""
+
+    def __init__(self, submission, draw, folder, size, steps=2, fails=None):
         self.size, self.folder, self.fails = size, folder, fails
+        self.seeds = draw.rng.sample(range(10**6), size)
         self.batch = draw.integer(2, 3)
         count = size * self.batch * steps
         numbers = torch.arange(count, dtype=torch.float64).unsqueeze(1)
@@ -75,7 +109,7 @@ class _World:
                 if pid == 0:
                     self._child(submission, rank)
                 pids[pid] = rank
-            self.ends = _wait(dict(pids))
+            self.ends = self._wait(dict(pids))
         finally:
             for pid in pids:
                 _kill(pid)
@@ -85,6 +119,7 @@ class _World:
         """What a rank does, in a process of its own; it never returns."""
         try:
             torch.set_num_threads(1)
+            _scatter_randomness(self.seeds[rank])
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
             draft = self.folder / f"report{rank}.new"
             torch.save(self._rank(submission, rank), draft)
@@ -94,7 +129,10 @@ class _World:
 
     def _rank(self, submission, rank):
         model = _Model(*self.start[rank], rank)
-        model.fails = self.fails
+        if self.fails == rank:
+            model.fails = self.folder / "raised"
+        if self.size == 2 and rank == 0:
+            _write_slowly(model)
         error = ""
         try:
             submission.run(
@@ -113,12 +151,32 @@ class _World:
         return {
             "error": error,
             "seen": model.seen,
+            "first": model.first,
             "groups": sorted(model.groups),
             "weight": model.layer.weight.detach().clone(),
             "bias": model.layer.bias.detach().clone(),
             "left": dist.is_initialized(),
             "file": _opens(self.path(0)),
         }
+
+    def _wait(self, pids):
+        """The exit code of each rank, None for one that did not end; stops soon after a rank has failed."""
+        ends, deadline = dict.fromkeys(pids.values()), time.monotonic() + DEADLINE
+        raised = False
+        while pids and time.monotonic() < deadline:
+            for pid in list(pids):
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    rank = pids.pop(pid)
+                    ends[rank] = os.waitstatus_to_exitcode(status)
+                    if rank == self.fails:
+                        return ends  # what becomes of the others is not asked
+                    if ends[rank]:
+                        deadline = min(deadline, time.monotonic() + 1.0)
+            if not raised and (self.folder / "raised").exists():
+                raised, deadline = True, min(deadline, time.monotonic() + PATIENCE)
+            time.sleep(0.01)
+        return ends
 
     def _report(self, rank):
         path = self.folder / f"report{rank}.pt"
@@ -174,21 +232,6 @@ def _opens(path):
         return False
 
 
-def _wait(pids):
-    """The exit code of each rank, None for one that did not end; stops soon after a rank has failed."""
-    ends, deadline = dict.fromkeys(pids.values()), time.monotonic() + DEADLINE
-    while pids and time.monotonic() < deadline:
-        for pid in list(pids):
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                code = os.waitstatus_to_exitcode(status)
-                ends[pids.pop(pid)] = code
-                if code:
-                    deadline = min(deadline, time.monotonic() + 1.0)
-        time.sleep(0.01)
-    return ends
-
-
 def _kill(pid):
     try:
         os.kill(pid, signal.SIGKILL)
@@ -203,7 +246,7 @@ _worlds = {}
 def _world(submission, draw, tmp_path, size=2):
     """One run serves several checks."""
     if size not in _worlds:
-        _worlds[size] = _World(submission, draw, tmp_path / f"world{size}", size)
+        _worlds[size] = _World(submission, draw, tmp_path / f"world{size}", size, 3 if size == 2 else 2)
     return _worlds[size]
 
 
@@ -234,6 +277,23 @@ def test_process_group(submission, draw, tmp_path):
         )
 
 
+def _about_shares(batches, size, steps):
+    """What to look at when the batches of a rank are not as many or as large as they should be."""
+    if not batches:
+        return ("train the model that was given, not a copy of it", "要训练传入的模型本身，而不是它的副本")
+    if any(batch == before for before, batch in pairwise(batches)):
+        return (
+            "the same batch came twice in a row: call the model once a step",
+            "同一个 batch 连续出现两次：每步只调用一次模型",
+        )
+    if len(batches) < steps and {len(batch) for batch in batches} == {size}:
+        return ("no batch is left out: the sizes divide evenly", "不要丢掉任何 batch：大小正好能整除")
+    return (
+        "batch_size is that of each rank; the samples are divided among the ranks",
+        "batch_size 是每个 rank 的大小；样本由各 rank 分摊",
+    )
+
+
 def _shares(world):
     steps = EPOCHS * len(world.dataset) // (world.size * world.batch)
     for rank, batches in enumerate(world.batches()):
@@ -245,11 +305,8 @@ def _shares(world):
         claims.that(
             sizes == [world.batch] * steps,
             (f"{what[0]} are {steps} times {world.batch}", f"{what[1]}是 {steps} 次 {world.batch}"),
-            f"{len(sizes)}: {sizes[:8]}",
-            (
-                "batch_size is that of each rank; the samples are divided among the ranks",
-                "batch_size 是每个 rank 的大小；样本由各 rank 分摊",
-            ),
+            f"{len(sizes)}: {sizes[:8]}" if sizes else ("the model was never called", "模型从未被调用"),
+            _about_shares(batches, world.batch, steps),
         )
 
 
@@ -276,13 +333,52 @@ def _once(world):
                 f"第 {epoch} 个 epoch：{world.size} 个 rank 合起来，{len(world.dataset)} 个样本各用一次",
             ),
             (f"{len(missing)} never, others more than once", f"{len(missing)} 个没用到，另一些用了多次"),
-            "DistributedSampler",
+            (
+                "each takes its own part of one order that all agree on; their random states differ",
+                "大家先有一个共同的顺序，再各取各的一份；各 rank 的随机数状态并不相同",
+            ),
         )
 
 
 def test_each_sample_once(submission, draw, tmp_path):
     """Each sample is used once an epoch."""
     _once(_world(submission, draw, tmp_path).finished())
+
+
+def _readings(ranks, batch):
+    """The order of an epoch over all ranks: sample by sample, batch by batch, and rank after rank."""
+    steps = [[numbers[at : at + batch] for numbers in ranks] for at in range(0, len(ranks[0]), batch)]
+    yield [*chain.from_iterable(zip(*ranks, strict=True))]
+    yield [*chain.from_iterable(chain.from_iterable(steps))]
+    yield [*chain.from_iterable(ranks)]
+
+
+def _turned(order, other):
+    """Whether an order is another one from a different start on, forwards or backwards."""
+    count = len(order)
+    place = {number: index for index, number in enumerate(other)}
+    steps = {(place[b] - place[a]) % count for a, b in pairwise(order)}
+    return steps in ({1}, {count - 1})
+
+
+def _not_turned(world):
+    """Claim that no order is the dataset's own, or an earlier epoch's, begun elsewhere or reversed."""
+    orders = [[*_readings(ranks, world.batch)] for ranks in _epochs(world)]
+    natural = [range(len(world.dataset))] * 3
+    for epoch, readings in enumerate(orders):
+        for name, others in (
+            (("the dataset's own order", "数据集本来的顺序"), natural),
+            *(((f"the order of epoch {e}", f"第 {e} 个 epoch 的顺序"), orders[e]) for e in range(epoch)),
+        ):
+            claims.that(
+                not any(map(_turned, readings, others)),
+                (f"epoch {epoch} has a random order of its own", f"第 {epoch} 个 epoch 有自己的随机顺序"),
+                (
+                    f"{name[0]}, at most begun elsewhere or reversed: {readings[0]}",
+                    f"就是{name[1]}，至多换了起点或倒了过来：{readings[0]}",
+                ),
+                ("draw a new permutation each epoch", "每个 epoch 都重新随机排列"),
+            )
 
 
 def _new_orders(world):
@@ -294,6 +390,7 @@ def _new_orders(world):
             ("the same order as an epoch before", "与之前某个 epoch 的顺序相同"),
             "set_epoch",
         )
+    _not_turned(world)
 
 
 def test_new_order(submission, draw, tmp_path):
@@ -323,22 +420,41 @@ def test_same_parameters(submission, draw, tmp_path):
     _agree(_world(submission, draw, tmp_path).finished())
 
 
+def _started(world):
+    """Claim that every rank computes its first gradient with rank 0's weights."""
+    for rank, report in enumerate(world.reports):
+        for name, came, expected in zip(("weight", "bias"), report["first"], world.start[0], strict=True):
+            what = (
+                f"rank {rank} of {world.size}, first step: layer.{name}",
+                f"{world.size} 个进程中的 rank {rank}，第一步：layer.{name}",
+            )
+            look = ("all start from rank 0's weights", "大家都从 rank 0 的权重出发")
+            claims.close(came, expected, what, rtol=1e-9, look=look)
+
+
 def _trained(world):
     """Compare with SGD computed by hand on the union of the batches, from rank 0's weights."""
+    _started(world)
     weight, bias = (value.clone() for value in world.start[0])
     for step in zip(*world.batches(), strict=True):
         numbers = [*chain.from_iterable(step)]
         inputs, targets = world.inputs[numbers], world.targets[numbers]
         slope = (inputs @ weight.T + bias - targets) * (2.0 / targets.numel())
         weight, bias = weight - LR * slope.T @ inputs, bias - LR * slope.sum(0)
-    look = (
-        "the average of the ranks' gradients, not their sum; lr as given",
-        "各 rank 梯度的平均，不是总和；lr 用给定的值",
-    )
+    if world.size == 1:
+        look = (
+            "plain SGD: lr as given, no momentum, no weight decay, gradients cleared before each step",
+            "普通 SGD：lr 用给定的值，没有动量和权重衰减，每步之前清零梯度",
+        )
+    else:
+        look = (
+            "the average of the ranks' gradients, not their sum, at every step; lr as given",
+            "每一步都用各 rank 梯度的平均，不是总和；lr 用给定的值",
+        )
     for name, expected in (("weight", weight), ("bias", bias)):
         what = (
-            f"layer.{name} after {EPOCHS} epochs on {world.size} ranks",
-            f"{world.size} 个 rank 训练 {EPOCHS} 个 epoch 之后的 layer.{name}",
+            f"world of {world.size}, after {EPOCHS} epochs: layer.{name}",
+            f"{world.size} 个 rank，训练 {EPOCHS} 个 epoch 之后：layer.{name}",
         )
         claims.close(world.reports[0][name], expected, what, rtol=1e-9, look=look)
 
@@ -415,24 +531,44 @@ def test_group_is_destroyed(submission, draw, tmp_path):
         )
 
 
-def test_destroyed_after_an_error(submission, draw, tmp_path):
-    """It is destroyed after an error too."""
-    world = _World(submission, draw, tmp_path / "broken", 1, fails=True)
-    (report,) = world.reports
+def _left_after_error(world, rank):
+    """Claim that the model's error has left run on that rank, and the group is gone."""
+    report, who = world.reports[rank], f"rank {rank} of {world.size}"
+    if report is None and world.ends[rank] is None and world.size > 1:
+        claims.fail(
+            (
+                f"{who}: an error raised by the model leaves run() at once",
+                f"{world.size} 个进程中的 rank {rank}：模型抛出的异常立即从 run() 传出",
+            ),
+            (f"run() was still waiting {PATIENCE:.0f} seconds later", f"{PATIENCE:.0f} 秒后 run() 仍在等待"),
+            (
+                "the other ranks are still training and come to no barrier: clean up without them",
+                "其他 rank 还在训练，不会来到这个 barrier：清理时不能等它们",
+            ),
+        )
     claims.that(
         report is not None and report["error"].startswith("ArithmeticError"),
-        ("an ArithmeticError raised by the model leaves run()", "模型抛出的 ArithmeticError 从 run() 传出"),
+        (
+            f"{who}: an ArithmeticError raised by the model leaves run()",
+            f"{world.size} 个进程中的 rank {rank}：模型抛出的 ArithmeticError 从 run() 传出",
+        ),
         (report["error"] if report else "") or ("nothing was raised", "没有抛出异常"),
     )
     claims.that(
         not report["left"],
         (
-            "dist.is_initialized() is False after run() has raised",
-            "run() 抛出异常之后 dist.is_initialized() 为 False",
+            f"{who}: dist.is_initialized() is False after run() has raised",
+            f"{world.size} 个进程中的 rank {rank}：run() 抛出异常之后 dist.is_initialized() 为 False",
         ),
         "True",
         "try / finally",
     )
+
+
+def test_destroyed_after_an_error(submission, draw, tmp_path):
+    """It is destroyed after an error too."""
+    _left_after_error(_World(submission, draw, tmp_path / "alone", 1, fails=0), 0)
+    _left_after_error(_World(submission, draw, tmp_path / "one of two", 2, fails=1), 1)
 
 
 def test_three_ranks(submission, draw, tmp_path):
