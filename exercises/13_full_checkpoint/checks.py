@@ -1,6 +1,8 @@
 """Checks of exercise 13: a checkpoint from which training resumes to the last bit."""
 
+import contextlib
 import copy
+import linecache
 import os
 import sys
 from pathlib import Path
@@ -20,6 +22,28 @@ class _Unpicklable:
 
     def __reduce__(self):
         raise RuntimeError("this value cannot be pickled")
+
+
+class _Moves:
+    """Notes the folders out of which a file is renamed to `path`, while it is on."""
+
+    def __init__(self):
+        self.path, self.folders, self.hooked = None, [], False
+
+    def watch(self, path):
+        self.path, self.folders = os.path.realpath(path), []
+        if not self.hooked:
+            self.hooked = True
+            sys.addaudithook(self._note)
+
+    def _note(self, event, arguments):
+        if event == "os.rename" and self.path is not None:
+            source, target = (os.path.realpath(os.fsdecode(name)) for name in arguments[:2])
+            if target == self.path:
+                self.folders.append(str(Path(source).parent))
+
+
+_moves = _Moves()
 
 
 def _objects(draw, kind="sgd"):
@@ -103,6 +127,16 @@ def test_next_epoch(submission, draw, tmp_path):
             claims.instance(came, int, what)
             look = ("epoch is the one just finished", "epoch 是刚刚完成的那一轮")
             claims.same(int(came), epoch + 1, what, look=look)
+    last = draw.integer(5, 90)
+    for epoch in (last, last - 1, 0, 0):
+        _saved(submission, tmp_path / "same.pt", objects, epoch)
+        _, came = _reloaded(submission, tmp_path / "same.pt", draw)
+        what = (
+            f"load_checkpoint after save_checkpoint(..., epoch={epoch}) over an earlier file",
+            f"save_checkpoint(..., epoch={epoch}) 覆盖旧文件之后的 load_checkpoint",
+        )
+        look = ("each save replaces what was there", "每次保存都替换原有的文件")
+        claims.same(int(came), epoch + 1, what, look=look)
 
 
 def test_weights_only(submission, draw, tmp_path):
@@ -191,18 +225,18 @@ def test_saving_changes_nothing(submission, draw, tmp_path):
             ("torch.get_rng_state() after save_checkpoint", "save_checkpoint 之后的 torch.get_rng_state()"),
         )
         claims.same(_states(objects), states, ("the objects' states after saving", "保存之后各对象的状态"))
-        claims.same(
-            [module.training for module in objects[0].modules()],
-            [training] * 6,
-            ("the training flags after saving", "保存之后的 training 标志"),
-        )
+        for name, module in objects[0].named_modules():
+            which = f"model[{name}]" if name else "model"
+            what = (f"{which}.training after save_checkpoint", f"save_checkpoint 之后的 {which}.training")
+            claims.same(module.training, training, what)
 
 
 def test_resume(submission, draw, tmp_path):
     """Two epochs, a checkpoint and two more equal four epochs, bit for bit."""
     for kind in ("sgd", "adam"):
         straight, batches, seed = _objects(draw, kind), _batches(draw), draw.integer(0, 10**6)
-        stopped = copy.deepcopy(straight)
+        stopped = _objects(draw, kind)
+        stopped[0].load_state_dict(straight[0].state_dict())
         torch.manual_seed(seed)
         expected = _train(straight, batches, range(4))
         torch.manual_seed(seed)
@@ -256,24 +290,48 @@ def test_failed_save(submission, draw, tmp_path):
     )
 
 
-def test_replaced_not_overwritten(submission, draw, tmp_path):
-    """The earlier file is replaced, never written into."""
-    path, link = tmp_path / "run.pt", tmp_path / "kept"
+def _replaced(submission, draw, path, link):
     objects = _trained(draw)
     _saved(submission, path, objects, 1)
     before = path.read_bytes()
     os.link(path, link)  # a second name of the same file: it sees whatever is written into it
     _train(objects, _batches(draw), range(1))
+    _moves.watch(path)
     _saved(submission, path, objects, 2)
     claims.that(
         link.read_bytes() == before,
-        ("the earlier file is never opened for writing", "绝不打开旧文件来写"),
+        (
+            f"the earlier file {path.name} is never opened for writing",
+            f"绝不打开旧文件 {path.name} 来写",
+        ),
         (
             "its bytes were changed in place; a crash in between would have ruined it",
             "它的内容被就地改写了；中途崩溃就会毁掉它",
         ),
-        ("os.replace puts a complete file in place in one step", "os.replace 一步就能换上完整的文件"),
+        (
+            "os.replace puts a complete file in place in one step; its name differs from that of path",
+            "os.replace 一步就能换上完整的文件；临时文件的名字要与 path 不同",
+        ),
     )
+    home = os.path.realpath(path.parent)
+    for folder in _moves.folders:
+        claims.that(
+            os.path.commonpath([folder, home]) == home,
+            ("the new file is written in the folder of path", "新文件写在 path 所在的目录里"),
+            (f"it was moved there from {folder}", f"它是从 {folder} 移过来的"),
+            (
+                "from another file system a move is a copy and not one step",
+                "跨文件系统的移动其实是复制，不是一步完成的",
+            ),
+        )
+
+
+def test_replaced_not_overwritten(submission, draw, tmp_path):
+    """The earlier file is replaced, never written into."""
+    for name in ("run.pt", "run.tmp", "run"):
+        folder = tmp_path / f"folder of {name}"
+        folder.mkdir()
+        _replaced(submission, draw, folder / name, tmp_path / f"kept {name}")
 
 
 def _crash_at(line_number, filename, call):
@@ -302,6 +360,54 @@ def _crash_at(line_number, filename, call):
     return left <= 0
 
 
+def _seen_at_each_line(filename, path, call):
+    """Call; what is at path before each line of the learner's file, as (line number, bytes or None)."""
+    seen = []
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename != filename:
+            return None
+        if event == "line":
+            seen.append((frame.f_lineno, path.read_bytes() if path.is_file() else None))
+        return trace
+
+    earlier = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(earlier)
+    return seen
+
+
+def _never_gone(submission, path, objects, filename):
+    """Claim that path is a complete file, the old one or the new one, at every line of a save."""
+    before = path.read_bytes()
+    seen = _seen_at_each_line(filename, path, lambda: submission.save_checkpoint(path, *objects, 7))
+    after = path.read_bytes()
+    for number, content in seen:
+        line = linecache.getline(filename, number).strip()[:60]
+        if content is None:
+            came = ("there was no file at all", "那里根本没有文件")
+        else:
+            came = (
+                f"there was an incomplete file, {len(content)} bytes",
+                f"是不完整的文件，{len(content)} 字节",
+            )
+        claims.that(
+            content in (before, after),
+            (
+                f"a complete file at path when line {number} begins: {line}",
+                f"执行到第 {number} 行时 path 处有完整的文件：{line}",
+            ),
+            came,
+            (
+                "a process that is killed here restores nothing: never move the earlier file away",
+                "进程若在此刻被杀死，什么也来不及恢复：不要把旧文件移走",
+            ),
+        )
+
+
 def test_crash_at_any_line(submission, draw, tmp_path):
     """A crash at any line leaves a whole checkpoint."""
     code = getattr(submission.save_checkpoint, "__code__", None)
@@ -311,6 +417,7 @@ def test_crash_at_any_line(submission, draw, tmp_path):
     path = tmp_path / "run.pt"
     _saved(submission, path, objects, 1)
     whole, crashed, line = path.read_bytes(), True, 0
+    _never_gone(submission, path, objects, code.co_filename)
     while crashed and line < 150:
         line += 1
         folder = tmp_path / str(line)
@@ -335,13 +442,31 @@ def test_crash_at_any_line(submission, draw, tmp_path):
         )
 
 
+def _only(path, when, look=""):
+    """Claim that path is the only file in its folder."""
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    claims.that(
+        names == [path.name],
+        (f"{path.name} alone in the folder after {when[0]}", f"{when[1]}之后，目录里只有 {path.name}"),
+        ", ".join(names),
+        look,
+    )
+
+
 def test_nothing_left_behind(submission, draw, tmp_path):
     """A successful save leaves one file."""
-    objects = _trained(draw)
+    objects, path = _trained(draw), tmp_path / "run.pt"
     for epoch in range(3):
-        _saved(submission, tmp_path / "run.pt", objects, epoch)
-    claims.same(
-        sorted(entry.name for entry in tmp_path.iterdir()),
-        ["run.pt"],
-        ("the files in the folder after three saves", "保存三次之后目录里的文件"),
+        _saved(submission, path, objects, epoch)
+    _only(path, ("three saves", "保存三次"))
+    first = next(iter(objects[0].parameters()))
+    objects[1].state[first]["note"] = _Unpicklable()
+    with contextlib.suppress(Exception):
+        submission.save_checkpoint(path, *objects, 3)
+    del objects[1].state[first]["note"]
+    _saved(submission, path, objects, 3)
+    look = (
+        "a save that fails removes its temporary file, or the next one uses the same name",
+        "保存失败时要删掉临时文件，或者让下一次保存沿用同一个名字",
     )
+    _only(path, ("a save that failed and one that succeeded", "一次保存失败、再一次保存成功"), look)
