@@ -222,7 +222,8 @@ class Watch:
         if self._last is not None:
             screen.changes(self._last, report)
         self._last = report
-        screen.say()
+        if self._keys:
+            screen.say()
         if report.verdict == "passed" and not self._keys:
             checking.advise(self._s, self._exercise, report)
         self._legend()

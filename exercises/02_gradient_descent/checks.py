@@ -282,9 +282,19 @@ def test_frozen_and_unused(submission, draw):
         ("requires_grad is True now", "requires_grad 变成了 True"),
     )
     look = (
-        "frozen and unused parameters get no gradient; one that the caller left on them must not move them",
-        "冻结和未使用的参数得不到梯度；调用者遗留在它们上面的梯度也不能让它们移动",
+        "it gets no gradient, and one that the caller left on it must not move it",
+        "它得不到梯度；调用者遗留在它上面的梯度也不能让它移动",
     )
+    for p, b, what in [
+        (model[0].weight, before[0].weight, ("the frozen parameter 0.weight", "冻结的参数 0.weight")),
+        (
+            model.unused,
+            before.unused,
+            ("the parameter unused, which has no part in the loss,", "没有参与损失计算的参数 unused"),
+        ),
+    ]:
+        claims.same(p.detach(), b.detach(), (f"after training, {what[0]}", f"训练之后，{what[1]}"), look)
+    look = ("frozen and unused parameters have no gradient", "冻结和未使用的参数没有梯度")
     _compare(model, before, twin, look)
 
 

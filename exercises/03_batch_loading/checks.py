@@ -20,12 +20,13 @@ def _idx(path, values):
     path.write_bytes(header + values.numpy().tobytes())
 
 
-def _files(draw, root):
-    """Write both halves; {train: (bytes (N, 28, 28), labels (N,))}."""
+def _files(draw, root, sizes=((19, 29), (11, 17))):
+    """Write both halves, their sizes in these ranges; {train: (bytes (N, 28, 28), labels (N,))}."""
     raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True)
     halves = {}
-    for train, size in [(True, draw.integer(19, 29)), (False, draw.integer(11, 17))]:
+    for train, (low, high) in zip((True, False), sizes, strict=True):
+        size = draw.integer(low, high)
         images = draw.integers(0, 256, (size, 28, 28), dtype=torch.uint8)
         images[:, 0, :2] = torch.tensor([0, 255], dtype=torch.uint8)
         halves[train] = (images, draw.integers(0, 10, (size,)))
@@ -158,7 +159,7 @@ def test_training_order(submission, draw, tmp_path):
     """Training order: another in every epoch, decided by the seed."""
     half = _files(draw, tmp_path)[True]
     seed = draw.integer(1, 10_000)
-    first, twin, other = (submission.make_loader(tmp_path, True, 4, s) for s in (seed, seed, seed + 1))
+    first, twin = (submission.make_loader(tmp_path, True, 4, seed) for _ in range(2))
     orders = []
     for epoch in range(3):
         torch.manual_seed(draw.integer(0, 999))
@@ -173,6 +174,22 @@ def test_training_order(submission, draw, tmp_path):
             ("different orders", "顺序不同"),
             GENERATOR,
         )
+    _claim_shuffled(orders)
+    for step in (1, 2, 256, 1000, 65536):
+        other = submission.make_loader(tmp_path, True, 4, seed + step)
+        claims.that(
+            _order(other, half) != orders[0],
+            (
+                f"the seeds {seed} and {seed + step} give different orders",
+                f"种子 {seed} 与 {seed + step} 的顺序不同",
+            ),
+            ("the same order", "顺序相同"),
+            ("the seed itself, all of it", "要用种子本身，不能只用它的一部分"),
+        )
+
+
+def _claim_shuffled(orders):
+    """Claim three orders that are no file's order and differ, also in what the batches hold."""
     claims.that(
         orders[0] != sorted(orders[0]),
         ("training data is shuffled", "训练数据被打乱"),
@@ -190,11 +207,36 @@ def test_training_order(submission, draw, tmp_path):
         ("batches that are made up anew in every epoch", "每个 epoch 重新组成 batch"),
         ("the same batches in another order", "batch 的内容没变，只是换了先后"),
     )
-    claims.that(
-        _order(other, half) != orders[0],
-        ("another seed gives another order", "换一个种子，顺序就不同"),
-        ("the same order", "顺序相同"),
-    )
+
+
+def test_whole_set(submission, draw, tmp_path):
+    """Samples move through the whole set."""
+    half = _files(draw, tmp_path, ((12, 16), (2, 3)))[True]
+    size, epochs = len(half[1]), 26
+    loader = submission.make_loader(tmp_path, True, 2, draw.integer(1, 10_000))
+    orders = [_order(loader, half) for _ in range(epochs)]
+    for number, place, early in [
+        (size - 1, ("last", "最后一个"), True),
+        (0, ("first", "第一个"), False),
+    ]:
+        part = ("first half", "前半") if early else ("second half", "后半")
+        found = [order.index(number) for order in orders]
+        claims.that(
+            any((position < size // 2) is early for position in found),
+            (
+                f"in {epochs} epochs of {size} samples, the {place[0]} sample of the file comes at least once "
+                f"in the {part[0]} of an epoch",
+                f"{size} 个样本遍历 {epochs} 个 epoch，文件中{place[1]}样本至少有一次出现在 epoch 的{part[1]}",
+            ),
+            (
+                f"never: its positions were {min(found)} to {max(found)}",
+                f"一次也没有：它的位置在 {min(found)} 到 {max(found)} 之间",
+            ),
+            (
+                "shuffle over the whole set, not within a window of neighbours",
+                "要在整个训练集上打乱，不能只在相邻样本的窗口内打乱",
+            ),
+        )
 
 
 def test_global_rng(submission, draw, tmp_path):

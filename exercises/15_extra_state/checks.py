@@ -42,11 +42,13 @@ def _state(module):
     return {"vocabulary": dict(module.vocabulary), "steps": module.steps}
 
 
-def _same_state(module, expected, who, look=""):
+def _same_state(module, expected, who, look="", about_steps=""):
+    """Claim vocabulary and steps; `look` is about both unless there are words about the steps alone."""
     vocabulary = (f"{who[0]}: vocabulary", f"{who[1]}：vocabulary")
     claims.instance(module.vocabulary, dict, vocabulary, look)
     claims.same(dict(module.vocabulary), expected["vocabulary"], vocabulary, look)
-    claims.same(module.steps, expected["steps"], (f"{who[0]}: steps", f"{who[1]}：steps"), look)
+    steps = (f"{who[0]}: steps", f"{who[1]}：steps")
+    claims.same(module.steps, expected["steps"], steps, about_steps or look)
 
 
 def test_new_module(submission, draw):
@@ -86,6 +88,19 @@ def test_lookup(submission, draw):
     claims.raises(KeyError, lambda: module([words[0], "never added"]), what)
     who = ("after a call that raised", "抛出异常的调用之后")
     _same_state(module, {"vocabulary": expected, "steps": 4}, who)
+    _full_table(submission, words[:3])
+
+
+def _full_table(submission, words):
+    """Claim that known words are known when every row is taken."""
+    module = _new(submission, len(words), 2)
+    for word in words:
+        module.add(word)
+    for row, word in enumerate(words):
+        what = ("add() of a known word when every row is taken", "每一行都用掉之后，已有单词的 add()")
+        claims.same(module.add(word), row, what)
+    what = ("forward() when every row is taken", "每一行都用掉之后的 forward()")
+    claims.close(claims.tensor(module(words), what), _table(module).detach(), what)
 
 
 def test_gradient(submission, draw):
@@ -116,10 +131,11 @@ def test_round_trip(submission, draw):
     fresh.load_state_dict(module.state_dict())
     who = ("fresh.load_state_dict(module.state_dict())",) * 2
     look = (
-        "state_dict() asks get_extra_state(), never __getstate__ or plain attributes",
-        "state_dict() 询问的是 get_extra_state()，而不是 __getstate__ 或普通属性",
+        "nothing came: state_dict() asks get_extra_state(), never __getstate__ or plain attributes",
+        "什么也没有带过来：state_dict() 询问的是 get_extra_state()，而不是 __getstate__ 或普通属性",
     )
-    _same_state(fresh, expected, who, look)
+    blank = type(fresh.vocabulary) is dict and not fresh.vocabulary
+    _same_state(fresh, expected, who, look if blank else "", look if type(fresh.steps) is int and not fresh.steps else "")
     claims.same(fresh(words), module(words), ("the rows after loading", "加载之后查到的行"))
 
 
@@ -253,8 +269,19 @@ def test_snapshot(submission, draw):
     module(["added later"])
     fresh = _new(submission, 9, 3)
     fresh.load_state_dict(state)
+    look = ("hand out a copy of the vocabulary", "交出去的应是词表的副本")
+    about_steps = (
+        "the counter in the state dict is the module's own: hand out a plain int or a copy",
+        "state dict 里的计数就是模块自己的那一个：应交出普通的 int 或副本",
+    )
     who = ("a state dict taken before the module went on", "模块继续变化之前取得的 state dict")
-    _same_state(fresh, expected, who, ("hand out a copy of the vocabulary", "交出去的应是词表的副本"))
+    _same_state(fresh, expected, who, look, about_steps)
+    state = module.state_dict()
+    expected = _state(module)
+    module.load_state_dict(_filled(submission, draw, words=2, steps=7).state_dict())
+    fresh.load_state_dict(state)
+    who = ("a state dict taken before the module loaded another", "模块加载另一个 state dict 之前取得的那个")
+    _same_state(fresh, expected, who, look, about_steps)
 
 
 def test_loaded_modules_share_nothing(submission, draw):

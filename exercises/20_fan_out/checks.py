@@ -1,10 +1,17 @@
 """Hidden checks of exercise 20."""
 
+import contextlib
+import gc
+
 import torch
 
 from ptquiz.worker import claims
 
 CALL = "run_parallel(fns, n_streams)"
+
+
+class FnError(Exception):
+    """What the checks' own functions raise."""
 
 
 def _at(seen, milliseconds):
@@ -62,7 +69,9 @@ def test_results(submission, draw, gpu):
 
             return fn
 
-        got = submission.run_parallel([make(i) for i in range(count)], n_streams)
+        fns = [make(i) for i in range(count)]
+        passed = list(fns)
+        got = submission.run_parallel(passed, n_streams)
         gpu.settle()
         gpu.forgive()  # order has checks of its own
         claims.instance(got, list, CALL)
@@ -82,6 +91,14 @@ def test_results(submission, draw, gpu):
                     f"{CALL}[{i}]，{count} 个函数，n_streams={n_streams}",
                 ),
             )
+        claims.that(
+            len(passed) == count and all(a is b for a, b in zip(passed, fns, strict=True)),
+            ("`fns` is left as it was", "`fns` 保持原样"),
+            (
+                f"it had {count} functions, now there are {len(passed)}, or others",
+                f"原有 {count} 个函数，现在有 {len(passed)} 个，或者换了内容",
+            ),
+        )
 
 
 def test_empty(submission, draw, gpu):
@@ -135,8 +152,8 @@ def test_host_does_not_wait(submission, draw, gpu):
 
 def test_work_overlaps(submission, draw, gpu):
     """The work overlaps and is spread evenly."""
-    for rounds, n_streams in ((1, 4), (3, 3), (2, 5), (1, 2)):
-        value, count, each = _ready(draw, gpu), rounds * n_streams, draw.integer(8, 15)
+    for count, n_streams in ((4, 4), (9, 3), (10, 5), (2, 2), (7, 4), (draw.integer(9, 12), 8)):
+        value, each, rounds = _ready(draw, gpu), draw.integer(8, 15), -(-count // n_streams)
         with gpu.record() as seen:
             submission.run_parallel(_busy(gpu, count, each, value), n_streams)
         gpu.settle()
@@ -145,8 +162,9 @@ def test_work_overlaps(submission, draw, gpu):
         claims.that(
             makespan <= 1.2 * rounds * each,
             (
-                f"{count} functions of {each} ms on {n_streams} streams take about {rounds * each} ms",
-                f"{count} 个 {each} ms 的函数分到 {n_streams} 条流上，约需 {rounds * each} ms",
+                f"{count} functions of {each} ms on {n_streams} streams, at most {rounds} on each, take about"
+                f" {rounds * each} ms",
+                f"{count} 个函数各 {each} ms，分到 {n_streams} 条流，每条至多 {rounds} 个，约 {rounds * each} ms",
             ),
             (f"they take {makespan:.2f} ms", f"用了 {makespan:.2f} ms"),
             (
@@ -175,10 +193,10 @@ def test_inputs_are_waited_for(submission, draw, gpu):
 
             with torch.cuda.stream(caller), gpu.record() as seen:
                 gpu.busy(draw.integer(5, 12), "before")
-                gpu.write(shared, "the caller writes")
+                gpu.write(shared, "the caller's writer")
                 submission.run_parallel([make(i) for i in range(count)], n_streams)
             gpu.settle()
-            before = seen.named("the caller writes")[0]
+            before = seen.named("the caller's writer")[0]
             for i, op in enumerate(_ops(seen, count)):
                 claims.that(
                     op.begin_ms >= before.end_ms,
@@ -214,7 +232,7 @@ def test_joined(submission, draw, gpu):
                 got = submission.run_parallel([make(i) for i in range(count)], n_streams)
                 gpu.busy(1, "next")
                 for value in got:
-                    gpu.read(value, "the caller reads a result")
+                    gpu.read(value, "the caller's reader")
             gpu.settle()
             after, last = seen.named("next")[0], max(_ops(seen, count), key=lambda op: op.end_ms)
             claims.that(
@@ -237,15 +255,24 @@ def test_joined(submission, draw, gpu):
 def test_current_stream_restored(submission, draw, gpu):
     """The caller's stream is current again."""
     value = _ready(draw, gpu)
+
+    def fails():
+        raise FnError
+
     for caller in _callers():
-        with torch.cuda.stream(caller):
-            submission.run_parallel(_busy(gpu, 3, 1, value), 2)
-            now = torch.cuda.current_stream()
-        claims.that(
-            now == caller,
-            ("after the call, the caller's stream is current again", "返回之后，当前流恢复为调用者的流"),
-            ("another stream is current", "当前流是另一条流"),
-        )
+        for last in ([], [fails]):
+            with torch.cuda.stream(caller):
+                with contextlib.suppress(FnError if last else ()):
+                    submission.run_parallel(_busy(gpu, 3, 1, value) + last, 2)
+                now = torch.cuda.current_stream()
+            when = (
+                ("after a function has raised", "函数抛异常之后") if last else ("after the call", "返回之后")
+            )
+            claims.that(
+                now == caller,
+                (f"{when[0]}, the caller's stream is current again", f"{when[1]}，当前流恢复为调用者的流"),
+                ("another stream is current", "当前流是另一条流"),
+            )
     gpu.settle()
 
 
@@ -265,7 +292,7 @@ def test_memory(submission, draw, gpu):
             got = submission.run_parallel([fn] * 4, 2)
             gpu.busy(9, "the caller is busy")
             for value in got:
-                gpu.read(value, "the caller reads a result")
+                gpu.read(value, "the caller's reader")
             del got, value
             fresh = []
             for stream in streams:
@@ -282,3 +309,32 @@ def test_memory(submission, draw, gpu):
             )
         )
         del fresh
+
+
+def _held(gpu):
+    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
+    gc.collect()
+    gpu.settle()
+    torch.cuda.empty_cache()  # blocks that waited for another stream come back
+    return torch.cuda.memory_allocated()
+
+
+def test_nothing_kept(submission, draw, gpu):
+    """What the caller drops is freed."""
+    n, before = 1024 * draw.integer(200, 300), _held(gpu)
+    got = submission.run_parallel([lambda: torch.zeros(n, device="cuda")] * 4, 2)
+    del got
+    kept = _held(gpu) - before
+    claims.that(
+        kept < 4 * n,
+        (
+            "once the caller has dropped the results, their memory is free",
+            "调用者丢弃结果之后，它们的显存随即释放",
+        ),
+        (f"{kept} bytes are still in use", f"还有 {kept} 字节在用"),
+        (
+            "what still refers to them. The allocator can be told which streams use a tensor;"
+            " nobody has to keep it alive",
+            "还有谁在引用它们。告诉分配器哪些流在用这个张量即可，不必有谁一直留着它",
+        ),
+    )

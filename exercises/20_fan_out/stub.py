@@ -10,7 +10,7 @@ def run_parallel(fns: Sequence[Callable[[], torch.Tensor]], n_streams: int) -> l
 
     All work starts after what the caller's current stream was given so far; what that stream is given next
     starts after all of it. The work on different streams overlaps, the host does not wait, and the results
-    may be dropped at any moment.
+    may be dropped at any moment: nothing keeps them alive. `fns` stays as it is.
     """
     # TODO: fork from the caller's stream, launch in turn, join to the caller's stream
     raise NotImplementedError

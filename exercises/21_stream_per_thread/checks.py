@@ -83,8 +83,8 @@ def test_results(submission, draw, gpu):
             len(passed) == count and all(a is b for a, b in zip(passed, items, strict=True)),
             ("`items` is left as it was", "`items` 保持原样"),
             (
-                f"`items` was changed: it has {len(passed)} items, it had {count}",
-                f"`items` 被改动：现有 {len(passed)} 项，原有 {count} 项",
+                f"it had {count} items, now there are {len(passed)}, or others",
+                f"原有 {count} 项，现在有 {len(passed)} 项，或者换了内容",
             ),
         )
     _later_items_end_first(submission, gpu)

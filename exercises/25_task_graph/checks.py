@@ -1,12 +1,14 @@
 """Hidden checks of exercise 25."""
 
+import gc
+
 import torch
 
 from ptquiz.worker import claims
 
 CALL = "run_graph(tasks, dependencies, n_streams)"
-# Five tasks: two arguments out of order, a shared dependency, a chain.
-FIXED = {"t2": ["t1", "t0"], "t3": ["t2", "t0"], "t4": ["t3", "t1"]}
+# Five tasks: two arguments out of order, one of them twice, a shared dependency, a chain.
+FIXED = {"t2": ["t1", "t0"], "t3": ["t2", "t0", "t2"], "t4": ["t3", "t1"]}
 
 
 def _at(seen, milliseconds):
@@ -81,6 +83,36 @@ def _critical(durations, needs):
     return max(end(name) for name in durations)
 
 
+def _as_it_was(now, before, name):
+    """An argument, a dict, has not been changed."""
+    changed = [
+        key for key in {**before, **now} if key not in now or key not in before or now[key] != before[key]
+    ]
+    claims.that(
+        not changed,
+        (f"`{name}` is left as it was", f"`{name}` 保持原样"),
+        (
+            f"`{name}` was changed at {', '.join(map(repr, changed))}",
+            f"`{name}` 的 {', '.join(map(repr, changed))} 被改动",
+        ),
+    )
+
+
+def _keys(got, tasks):
+    """The result has a key for each task and no other."""
+    missing, more = [name for name in tasks if name not in got], [key for key in got if key not in tasks]
+    came = [
+        f"{claims.say(words)} {', '.join(map(repr, keys))}"
+        for words, keys in ((("no", "没有"), missing), (("besides", "多出"), more))
+        if keys
+    ]
+    claims.that(
+        not came,
+        (f"{CALL} has a result for each of {len(tasks)} tasks", f"{CALL} 包含全部 {len(tasks)} 个任务的结果"),
+        (", ".join(came), "，".join(came)),
+    )
+
+
 def test_results(submission, draw, gpu):
     """Calls each task once with the right results."""
     for count, n_streams in ((1, 1), (5, 2), (draw.integer(4, 6), 1), (7, 3), (6, 9), (9, 2)):
@@ -107,11 +139,14 @@ def test_results(submission, draw, gpu):
         calls.clear()
         tasks = {f"t{i}": make(f"t{i}") for i in reversed(range(count))}
         tasks = tasks if count == 5 else _shuffled(draw, tasks)
-        got = submission.run_graph(tasks, _shuffled(draw, needs), n_streams)
+        passed = dict(tasks), {name: list(names) for name, names in _shuffled(draw, needs).items()}
+        got = submission.run_graph(*passed, n_streams)
         gpu.settle()
         gpu.forgive()  # order has checks of its own
+        _as_it_was(passed[0], tasks, "tasks")
+        _as_it_was(passed[1], needs, "dependencies")
         claims.instance(got, dict, CALL)
-        claims.same(sorted(got), sorted(tasks), f"sorted({CALL})")
+        _keys(got, tasks)
         claims.that(
             sorted(calls) == sorted(tasks),
             ("each task is called once", "每个任务调用一次"),
@@ -235,9 +270,9 @@ def test_dependencies_are_kept(submission, draw, gpu):
 
             def task(*results):
                 for result in results:
-                    gpu.read(result, f"{name} reads")
+                    gpu.read(result, f"{name}, reader")
                 gpu.busy(milliseconds, name)
-                gpu.write(buffers[name], f"{name} writes")
+                gpu.write(buffers[name], f"{name}, writer")
                 return buffers[name]
 
             return task
@@ -248,9 +283,9 @@ def test_dependencies_are_kept(submission, draw, gpu):
         gpu.settle()
         ops = _ops(seen, buffers)
         for name, names in needs.items():
-            first = min(seen.named(f"{name} reads"), key=lambda op: op.begin_ms)
+            first = min(seen.named(f"{name}, reader"), key=lambda op: op.begin_ms)
             for needed in names:
-                last = seen.named(f"{needed} writes")[0]
+                last = seen.named(f"{needed}, writer")[0]
                 claims.that(
                     first.begin_ms >= last.end_ms,
                     (
@@ -352,10 +387,10 @@ def test_after_the_callers_work(submission, draw, gpu):
 
             with torch.cuda.stream(caller), gpu.record() as seen:
                 gpu.busy(draw.integer(5, 12), "before")
-                gpu.write(shared, "the caller writes")
+                gpu.write(shared, "the caller's writer")
                 submission.run_graph({f"t{i}": make(f"t{i}") for i in range(5)}, needs, n_streams)
             gpu.settle()
-            before = seen.named("the caller writes")[0]
+            before = seen.named("the caller's writer")[0]
             for name, op in _ops(seen, [f"t{i}" for i in range(5)]).items():
                 claims.that(
                     op.begin_ms >= before.end_ms,
@@ -393,7 +428,7 @@ def test_joined(submission, draw, gpu):
                     with torch.cuda.stream(caller):
                         gpu.busy(1, "next")
                         for value in got.values():
-                            gpu.read(value, "the caller reads a result")
+                            gpu.read(value, "the caller's reader")
                 gpu.settle()
                 after, last = seen.named("next")[0], max(_ops(seen, names).values(), key=lambda op: op.end_ms)
                 claims.that(
@@ -443,7 +478,7 @@ def test_memory(submission, draw, gpu):
             def reader(t, streams=streams):
                 streams.append(torch.cuda.current_stream())
                 gpu.busy(9, "a task is busy")
-                gpu.read(t, "a task reads its dependency's result")
+                gpu.read(t, "a task, reader of its dependency")
                 return torch.zeros(n, device="cuda")
 
             tasks = {"x": reader, "s": source, "y": reader, "z": reader}
@@ -452,7 +487,7 @@ def test_memory(submission, draw, gpu):
                 if read_by_caller:
                     gpu.busy(9, "the caller is busy")
                     for value in got.values():
-                        gpu.read(value, "the caller reads a result")
+                        gpu.read(value, "the caller's reader")
                     del value
                 del got
                 fresh = []
@@ -470,3 +505,33 @@ def test_memory(submission, draw, gpu):
                 )
             )
             del fresh
+
+
+def _held(gpu):
+    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
+    gc.collect()
+    gpu.settle()
+    torch.cuda.empty_cache()  # blocks that waited for another stream come back
+    return torch.cuda.memory_allocated()
+
+
+def test_nothing_kept(submission, draw, gpu):
+    """What the caller drops is freed."""
+    n, before = 1024 * draw.integer(200, 300), _held(gpu)
+    tasks = {"y": lambda t: t + 1, "x": lambda: torch.zeros(n, device="cuda"), "z": lambda a, b: a + b}
+    got = submission.run_graph(tasks, {"y": ["x"], "z": ["x", "y"]}, 2)
+    del got
+    kept = _held(gpu) - before
+    claims.that(
+        kept < 4 * n,
+        (
+            "once the caller has dropped the results, their memory is free",
+            "调用者丢弃结果之后，它们的显存随即释放",
+        ),
+        (f"{kept} bytes are still in use", f"还有 {kept} 字节在用"),
+        (
+            "what still refers to them. The allocator can be told which streams use a tensor;"
+            " nobody has to keep it alive",
+            "还有谁在引用它们。告诉分配器哪些流在用这个张量即可，不必有谁一直留着它",
+        ),
+    )

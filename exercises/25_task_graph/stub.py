@@ -14,8 +14,8 @@ def run_graph(
 
     A task's work waits for that of its dependencies and for nothing else that could run beside it. All work
     starts after what the caller's current stream was given so far, and before what it is given next. The host
-    does not wait; the results may be dropped at any moment. Raises ValueError for a cycle or an unknown name,
-    before any task is called.
+    does not wait; the results may be dropped at any moment, and nothing keeps them alive. The arguments stay
+    as they are. Raises ValueError for a cycle or an unknown name, before any task is called.
     """
     # TODO: sort, launch in that order with one event for each task, join
     raise NotImplementedError

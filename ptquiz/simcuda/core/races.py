@@ -40,7 +40,8 @@ _REMEDIES = {
     "streams": {
         "en": "{second} must wait for {first} in between: wait_stream, or an event recorded after the first "
         "and waited for before the second",
-        "zh": "{second} 应先等待 {first}：在两者之间调用 wait_stream，或 record 一个事件再 wait_event。",
+        "zh": "{second} 应先等待 {first}：在这两次访问之间调用 wait_stream，"
+        "或在前者之后 record 一个事件、在后者之前 wait_event。",
     },
 }
 
@@ -89,7 +90,8 @@ class Actor(msgspec.Struct, frozen=True):
             )
             return f"{line}：{verb}" if lang == "zh" else f"{line}: the host {verb}"
         if lang == "zh":
-            return f"{line}：{self.where(lang)} 上的 {self.name} {'写' if self.write else '读'}"
+            space = " " if self.stream else ""
+            return f"{line}：{self.name} 在 {self.where(lang)}{space}上{'写入' if self.write else '读取'}"
         return f"{line}: {self.name} on {self.where(lang)} {'writes' if self.write else 'reads'}"
 
 

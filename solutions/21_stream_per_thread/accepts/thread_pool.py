@@ -1,4 +1,4 @@
-"""multiprocessing.pool.ThreadPool: its initializer makes a stream current in each thread; errors come as values."""
+"""multiprocessing.pool.ThreadPool, whose initializer sets a stream in each thread; errors come as values."""
 
 from multiprocessing.pool import ThreadPool
 from queue import SimpleQueue

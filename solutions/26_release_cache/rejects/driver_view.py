@@ -1,4 +1,4 @@
-"""Asks the driver: what is free there has grown by what was given back."""
+"""test_number: asks the driver, which counts the memory of all processes"""
 
 import gc
 
