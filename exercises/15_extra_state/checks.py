@@ -135,7 +135,13 @@ def test_round_trip(submission, draw):
         "什么也没有带过来：state_dict() 询问的是 get_extra_state()，而不是 __getstate__ 或普通属性",
     )
     blank = type(fresh.vocabulary) is dict and not fresh.vocabulary
-    _same_state(fresh, expected, who, look if blank else "", look if type(fresh.steps) is int and not fresh.steps else "")
+    _same_state(
+        fresh,
+        expected,
+        who,
+        look if blank else "",
+        look if type(fresh.steps) is int and not fresh.steps else "",
+    )
     claims.same(fresh(words), module(words), ("the rows after loading", "加载之后查到的行"))
 
 
