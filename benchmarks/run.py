@@ -1,7 +1,7 @@
 """Every speed of ptquiz as a ratio to its floor, measured in the same run.
 
     python benchmarks/run.py                       a table of everything (minutes)
-    python benchmarks/run.py --part light          only light, check, watch, all, verify or simcuda
+    python benchmarks/run.py --part light          only light, check, watch, memory, all, verify or simcuda
     python benchmarks/run.py --json bench.json     the same as JSON
 
 Floor and subject are run in turn and medians are compared, so that other work on the machine weighs on both.
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ptquiz.bank import Exercise, load_bank
+from ptquiz.worker import processes
 
 LIGHT_FLOOR = "import typer, rich.table, yaml"
 CHECK_FLOOR = "import torch, pytest"
@@ -31,17 +32,18 @@ LIGHT = {"list": ["list"], "start": ["start", "1"], "hint": ["hint", "1"], "reve
 
 
 class Ratio(NamedTuple):
-    """One measurement in seconds (`floor` 0: none); `most` is what the ratio should not exceed."""
+    """One measurement and its floor (0: none), in `unit`; `most` is what the ratio should not exceed."""
 
     name: str
-    seconds: float
+    amount: float
     floor_name: str = ""
     floor: float = 0.0
     most: float = 0.0
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
-        return self.seconds / self.floor if self.floor else 0.0
+        return self.amount / self.floor if self.floor else 0.0
 
 
 def ptquiz(*arguments: str) -> list[str]:
@@ -110,7 +112,7 @@ def watch(home: Path, rounds: int) -> Iterator[Ratio]:
     ratios = [saving(e, home / e.name, rounds) for e in alone]
     yield from ratios
     middle = statistics.median(r.ratio for r in ratios)
-    yield Ratio("save to verdict / cold check, median", middle, "each exercise's own", 1.0, 0.08)
+    yield Ratio("save to verdict / cold check, median", middle, "each exercise's own", 1.0, 0.08, "")
 
 
 def saving(exercise: Exercise, home: Path, rounds: int) -> Ratio:
@@ -161,6 +163,46 @@ def verdict(lines: Iterator[str]) -> None:
     raise SystemExit("watch ended")
 
 
+def memory(home: Path, rounds: int) -> Iterator[Ratio]:
+    """What an idle `watch` holds with all its processes, against one that has imported torch and pytest.
+
+    Linux only: the anonymous pages, each shared one counted once. At most 50 MB more are allowed.
+    """
+    if not Path("/proc/self/smaps_rollup").exists():
+        return
+    code = f"{CHECK_FLOOR}, time; print(flush=True); time.sleep(600)"
+    floor = held([sys.executable, "-c", code], home, 0.5)
+    for exercise in (e for e in load_bank().exercises if e.number in (1, 17)):
+        path = home / f"{exercise.name}.py"
+        path.write_bytes(exercise.solution.answer.read_bytes())
+        found = held(ptquiz("watch", str(exercise.number)), home, 5.0, "graded on")
+        yield Ratio(f"idle watch, {exercise.name}", found, CHECK_FLOOR, floor, 1 + 50 / floor, "MB")
+
+
+def held(command: list[str], home: Path, after: float, mark: str = "") -> float:
+    """MB that a command and its descendants hold, some seconds after the line with `mark` came."""
+    home.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "PTQUIZ_HOME": str(home), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout is not None
+    try:
+        next(line for line in process.stdout if mark in line)
+        time.sleep(after)
+        return sum(map(anonymous, [process.pid, *processes.descendants(process.pid)]))
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def anonymous(pid: int) -> float:
+    """MB of a process's own pages; of those that it shares, its share."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")) / 1024
+
+
 def every(home: Path, rounds: int) -> Iterator[Ratio]:
     """`check --all` for all exercises."""
     exercises = answered(home)
@@ -173,7 +215,7 @@ def verify(home: Path, rounds: int) -> Iterator[Ratio]:
 
 
 PARTS: dict[str, Callable[[Path, int], Iterator[Ratio]]] = {
-    "light": light, "check": check, "watch": watch, "all": every, "verify": verify,
+    "light": light, "check": check, "watch": watch, "memory": memory, "all": every, "verify": verify,
 }  # fmt: skip
 
 
@@ -188,11 +230,11 @@ def simulated() -> list[dict[str, object]]:
 
 
 def table(rows: list[Ratio]) -> None:
-    print(f"{'':48} {'seconds':>8} {'floor':>8} {'ratio':>6} {'most':>6}")
+    print(f"{'':48} {'':>10} {'floor':>8} {'ratio':>6} {'most':>6}")
     for r in rows:
         floor = f"{r.floor:8.3f} {r.ratio:6.2f}" if r.floor else " " * 15
         most = f"{r.most:6.2f}" + ("  over" if r.ratio > r.most else "") if r.most else ""
-        print(f"{r.name:48} {r.seconds:8.3f} {floor} {most}")
+        print(f"{r.name:48} {r.amount:8.3f} {r.unit:2} {floor} {most}")
 
 
 def main() -> int:
