@@ -224,9 +224,10 @@ def test_whole_set(submission, draw, tmp_path):
         claims.that(
             any((position < size // 2) is early for position in found),
             (
-                f"in {epochs} epochs of {size} samples, the {place[0]} sample of the file comes at least once "
-                f"in the {part[0]} of an epoch",
-                f"{size} 个样本遍历 {epochs} 个 epoch，文件中{place[1]}样本至少有一次出现在 epoch 的{part[1]}",
+                f"in {epochs} epochs of {size} samples, the {place[0]} sample of the file comes "
+                f"at least once in the {part[0]} of an epoch",
+                f"{size} 个样本遍历 {epochs} 个 epoch，文件中{place[1]}样本"
+                f"至少有一次出现在 epoch 的{part[1]}",
             ),
             (
                 f"never: its positions were {min(found)} to {max(found)}",
