@@ -164,7 +164,7 @@ def test_work_overlaps(submission, draw, gpu):
             (
                 f"{count} functions of {each} ms on {n_streams} streams, at most {rounds} on each, take about"
                 f" {rounds * each} ms",
-                f"{count} 个函数各 {each} ms，分到 {n_streams} 条流，每条至多 {rounds} 个，约 {rounds * each} ms",
+                f"{count} 个函数各 {each} ms，{n_streams} 条流，每条至多 {rounds} 个，约 {rounds * each} ms",
             ),
             (f"they take {makespan:.2f} ms", f"用了 {makespan:.2f} ms"),
             (
