@@ -1,10 +1,13 @@
 """Checks of exercise 16: SGD with momentum against torch.optim.SGD, in float64."""
 
+import sys
+from pathlib import Path
+
 import torch
 
 from ptquiz.worker import claims
 
-SHAPES = [(3, 5), (1,), (4,), ()]
+SHAPES = [(3, 5), (1,), (4,), (4,), ()]  # two alike
 
 
 def _parameters(draw, shapes=SHAPES):
@@ -16,10 +19,12 @@ def _twins(parameters):
     return [torch.nn.Parameter(parameter.detach().clone()) for parameter in parameters]
 
 
-def _give_gradients(draw, *lists, missing=()):
-    """Give the same fresh gradients to parameters at the same place of the lists."""
+def _give_gradients(draw, *lists, missing=(), zero=False):
+    """Give the same fresh gradients, or zeros, to parameters at the same place of the lists."""
     for place, twins in enumerate(zip(*lists, strict=True)):
         gradient = None if place in missing else draw.randn(*twins[0].shape, dtype=torch.float64)
+        if zero and gradient is not None:
+            gradient.zero_()
         for parameter in twins:
             parameter.grad = None if gradient is None else gradient.clone()
 
@@ -30,18 +35,27 @@ def _compare(mine, reference, when, look=""):
         claims.close(parameter.detach(), twin.detach(), what, rtol=1e-11, look=look)
 
 
-def _against_torch(submission, draw, look="", steps=4, **options):
-    """Compare some steps of one group with torch.optim.SGD."""
+def _against_torch(submission, draw, look="", steps=5, **options):
+    """Compare some steps of one group with torch.optim.SGD; in one of them all gradients are zeros."""
     mine = _parameters(draw)
     reference = _twins(mine)
     optimizer = submission.SGDMomentum(mine, **options)
     expected = torch.optim.SGD(reference, **options)
     text = ", ".join(f"{name}={value}" for name, value in options.items())
     for step in range(1, steps + 1):
-        _give_gradients(draw, mine, reference)
+        zero = step == 4
+        _give_gradients(draw, mine, reference, zero=zero)
         optimizer.step()
         expected.step()
-        _compare(mine, reference, (f"step {step} with {text}", f"{text}，第 {step} 步"), look)
+        when = (f"step {step} with {text}", f"{text}，第 {step} 步")
+        about = look
+        if zero:
+            when = (f"{when[0]}, gradients of zeros", f"{when[1]}，梯度全为零")
+            about = (
+                "a gradient of zeros is not None: momentum and decay still move p",
+                "梯度为零不等于 None：动量和衰减照样移动 p",
+            )
+        _compare(mine, reference, when, about)
 
 
 def test_is_an_optimizer(submission, draw):
@@ -86,6 +100,46 @@ def test_step_without_closure(submission, draw):
         ("every parameter has moved after step()", "step() 之后每个参数都变了"),
         ("some have not", "有的没有变"),
     )
+
+
+def _borrowed(call):
+    """The files of torch.optim, apart from the base class's, whose code runs during the call."""
+    home, found = Path(torch.optim.__file__).parent, set()
+
+    def note(frame, event, _):
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.parent == home and path.name not in ("optimizer.py", "__init__.py"):
+            found.add(path.name)
+
+    earlier = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(earlier)
+    return sorted(found)
+
+
+def test_own_arithmetic(submission, draw):
+    """No other optimizer of torch.optim takes part."""
+    parameters = _parameters(draw)
+    optimizer = submission.SGDMomentum(parameters, lr=0.1, momentum=0.9, weight_decay=0.1)
+    bases = [
+        base.__name__
+        for base in type(optimizer).__mro__
+        if base.__module__.startswith("torch.optim") and base is not torch.optim.Optimizer
+    ]
+    what = (
+        "SGDMomentum computes by itself; Optimizer is all that it takes from torch.optim",
+        "SGDMomentum 自己完成计算，只使用 torch.optim 里的 Optimizer",
+    )
+    claims.that(not bases, what, (f"it inherits from {bases}", f"它继承自 {bases}"))
+    _give_gradients(draw, parameters)
+    optimizer.step()
+    _give_gradients(draw, parameters)
+    files = _borrowed(optimizer.step)
+    names = ", ".join(f"torch/optim/{name}" for name in files)
+    claims.that(not files, what, (f"step() runs code of {names}", f"step() 运行了 {names} 里的代码"))
 
 
 def test_plain_steps(submission, draw):
@@ -203,7 +257,7 @@ def test_missing_gradients(submission, draw):
     reference = _twins(mine)
     options = {"lr": 0.2, "momentum": 0.8, "weight_decay": 0.3}
     optimizer, expected = submission.SGDMomentum(mine, **options), torch.optim.SGD(reference, **options)
-    for step, missing in enumerate(((1,), (0,), (0, 1, 2, 3), (2,), (), (3, 0)), start=1):
+    for step, missing in enumerate(((1,), (0,), (0, 1, 2, 3, 4), (2,), (), (3, 0)), start=1):
         _give_gradients(draw, mine, reference, missing=missing)
         optimizer.step()
         expected.step()
@@ -255,18 +309,19 @@ def test_closure(submission, draw):
         (twin,) = _twins([mine])
         optimizer = submission.SGDMomentum([mine], lr=0.1, momentum=0.9)
         expected = torch.optim.SGD([twin], lr=0.1, momentum=0.9)
-        calls = []
+        calls, losses = [], []
 
-        def closure(parameter, opt, calls=calls, inputs=inputs):
+        def closure(parameter, opt, calls=calls, losses=losses, inputs=inputs):
             calls.append(torch.is_grad_enabled())
             opt.zero_grad()
             loss = (inputs @ parameter).square().mean()
             if torch.is_grad_enabled():
                 loss.backward()
+            losses.append(loss)
             return loss
 
         for step in range(1, 4):
-            del calls[:]
+            del calls[:], losses[:]
             with torch.set_grad_enabled(enabled):
                 came = optimizer.step(lambda: closure(mine, optimizer))  # noqa: B023
                 after = torch.is_grad_enabled()
@@ -286,12 +341,15 @@ def test_closure(submission, draw):
                 enabled,
                 ("torch.is_grad_enabled() after step()", "step() 之后的 torch.is_grad_enabled()"),
             )
-            want = expected.step(lambda: closure(twin, expected))  # noqa: B023
-            what = ("what step(closure) returns", "step(closure) 的返回值")
-            if isinstance(came, float):
-                claims.close(came, float(want), what)
-            else:
-                claims.close(claims.tensor(came, what), want.detach(), what)
+            claims.that(
+                came is losses[0],
+                (
+                    f"step(closure) returns what the closure returned, as it is: {claims.summary(losses[0])}",
+                    f"step(closure) 原样返回 closure 返回的损失：{claims.summary(losses[0])}",
+                ),
+                claims.summary(came),
+            )
+            expected.step(lambda: closure(twin, expected))  # noqa: B023
             when = (f"step(closure), step {step}", f"step(closure)，第 {step} 步")
             look = (
                 "the update uses the gradients that the closure has made",

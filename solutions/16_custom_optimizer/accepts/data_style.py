@@ -1,4 +1,4 @@
-"""The older spelling, through .data, with the buffer rebound at each step and a float for the loss."""
+"""The older spelling, through .data, with the buffer rebound at each step."""
 
 import torch
 from torch.optim import Optimizer
@@ -21,7 +21,7 @@ class SGDMomentum(Optimizer):
         loss = None
         if closure is not None:
             with torch.set_grad_enabled(True):
-                loss = float(closure())
+                loss = closure()
         for group in self.param_groups:
             for p in filter(lambda q: q.grad is not None, group["params"]):
                 d = p.grad.data + group["weight_decay"] * p.data

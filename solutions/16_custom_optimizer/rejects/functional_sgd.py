@@ -1,4 +1,4 @@
-"""Hands the arithmetic to torch's functional SGD; a momentum of zero keeps no buffer."""
+"""test_own_arithmetic: hands the arithmetic to the function behind torch.optim.SGD"""
 
 import torch
 from torch.optim.sgd import sgd
