@@ -109,13 +109,25 @@ def test_reserved(submission, draw, gpu):
     case = ("with cached memory that no tensor uses", "缓存里有未被张量使用的显存时")
     look = (
         "memory_reserved: all that the allocator holds, used or not",
-        "memory_reserved：分配器占着的全部，不论是否在用",
+        "memory_reserved：分配器持有的全部，不论是否在用",
     )
     _field(m, "reserved", expected, case, look)
     del more
     with submission.memory_monitor() as m:
         pass
     _field(m, "reserved", expected, case, look)
+    with submission.memory_monitor() as m:
+        _bytes(draw.integer(20, 40) << 20)
+        torch.cuda.empty_cache()
+    case = (
+        "after a block that allocates much, frees it and empties the cache",
+        "代码块先大量分配、再释放并清空缓存之后",
+    )
+    look = (
+        "what is held when the block ends, not the most that was held",
+        "离开时持有的量，不是曾经的最大值",
+    )
+    _field(m, "reserved", torch.cuda.memory_reserved(0), case, look)
     del kept
 
 
@@ -135,7 +147,10 @@ def test_peak(submission, draw, gpu):
         "peak",
         start + _granules(max(sizes)),
         case,
-        ("the highest moment, counted from 0", "最高的那一刻，从 0 算起"),
+        (
+            "the highest moment inside, counted from 0; is the counter reset on entering?",
+            "代码块内最高的那一刻，从 0 算起；进入时计数器重置了吗？",
+        ),
     )
     with submission.memory_monitor() as m:
         pass
@@ -221,10 +236,44 @@ def test_nesting(submission, draw, gpu):
     _story(submission, draw, ("highest before the inner block", "最高点在内层之前"), [high, low, mid])
     _story(submission, draw, ("highest inside the inner block", "最高点在内层之中"), [low, high, mid])
     _story(submission, draw, ("highest after the inner block", "最高点在内层之后"), [mid, low, high])
+    for position in range(5):
+        _three_deep(submission, draw, position)
     if gpu.count > 1:
         for _ in range(6):
             _random_program(submission, draw)
     del kept
+
+
+def _three_deep(submission, draw, position):
+    """Three monitors, one in the other; the large temporary is at one of five places."""
+    start = torch.cuda.memory_allocated(0)
+    sizes = [_size(draw, 2_000, 300_000) for _ in range(5)]
+    sizes[position] = _size(draw, 500_000, 900_000)
+    with submission.memory_monitor(0) as outer:
+        _bytes(sizes[0])
+        with submission.memory_monitor(0) as middle:
+            _bytes(sizes[1])
+            with submission.memory_monitor(0) as inner:
+                _bytes(sizes[2])
+            _bytes(sizes[3])
+        _bytes(sizes[4])
+    place = ["before the middle block", "before the innermost block", "in the innermost block"]
+    place += ["after the innermost block", "after the middle block"]
+    ort = ["中层之前", "最内层之前", "最内层之中", "最内层之后", "中层之后"]
+    look = (
+        "whoever resets the counter must tell all monitors around it first",
+        "重置计数器之前要先告诉外面的每一层",
+    )
+    for m, inside, name, layer in [
+        (inner, sizes[2:3], "innermost", "最内层"),
+        (middle, sizes[1:4], "middle", "中层"),
+        (outer, sizes, "outermost", "最外层"),
+    ]:
+        case = (
+            f"three deep, highest {place[position]}: in the {name} block",
+            f"嵌套三层，最高点在{ort[position]}：{layer}",
+        )
+        _field(m, "peak", start + max(map(_granules, inside)), case, look)
 
 
 def _random_program(submission, draw):
@@ -267,8 +316,8 @@ def _random_program(submission, draw):
         leave()
     for m, peak, depth in done:
         case = (
-            f"several monitors on two devices, one inside {depth} others",
-            f"两块设备上多个 monitor 嵌套，其中一个外面还有 {depth} 层",
+            f"several monitors on two devices, one at depth {depth + 1}",
+            f"两块设备上多个 monitor 嵌套，位于第 {depth + 1} 层的一个",
         )
         _field(
             m,
@@ -282,7 +331,7 @@ def _random_program(submission, draw):
 def test_exceptions(submission, draw, gpu):
     """Right after an exception."""
     start = torch.cuda.memory_allocated(0)
-    n, temporary = _size(draw), _size(draw)
+    n, temporary, last = _size(draw), _size(draw, 500_000, 900_000), _size(draw, 2_000, 400_000)
     kept, monitors = [], []
 
     def block():
@@ -308,7 +357,6 @@ def test_exceptions(submission, draw, gpu):
     with submission.memory_monitor() as outer:
         with contextlib.suppress(BlockError):
             block()
-        last = _size(draw)
         _bytes(last)
     m = monitors[0]
     _field(m, "before", start, case)
@@ -316,7 +364,7 @@ def test_exceptions(submission, draw, gpu):
     _field(m, "delta", _granules(n), case)
     _field(m, "peak", start + _granules(n) + _granules(temporary), case)
     _field(m, "reserved", torch.cuda.memory_reserved(0), case)
-    highest = start + _granules(n) + max(_granules(temporary), _granules(last))
+    highest = start + _granules(n) + _granules(temporary)
     _field(
         outer, "peak", highest, ("around a block that ended by an exception", "内层代码块因异常结束时的外层")
     )
