@@ -121,20 +121,29 @@ def test_asking_changes_nothing(submission, draw, gpu):
 
 def test_allocator(submission, draw, gpu):
     """allocated, reserved and cached are the allocator's."""
+    keys = ["allocated", "reserved", "cached"]
+    look = (
+        "allocated: held by tensors now; reserved: all that the allocator has; cached: the rest",
+        "allocated 是张量现在占的，reserved 是分配器手里的全部，cached 是两者之差",
+    )
     for _ in range(3):
         held = _mixed(draw)
+        case = ("with live tensors and a cache", "既有活着的张量又有缓存时")
         with _another_process(7 * MIB):
-            _equal(
-                _report(submission),
-                _truth(),
-                ("with live tensors and a cache", "既有活着的张量又有缓存时"),
-                ["allocated", "reserved", "cached"],
-                (
-                    "allocated: held by tensors now; reserved: all that the allocator has; cached: the rest",
-                    "allocated 是张量现在占的，reserved 是分配器手里的全部，cached 是两者之差",
-                ),
-            )
+            _equal(_report(submission), _truth(), case, keys, look)
+        gone = _bytes(draw.integer(2, 8) * MIB)
+        side = torch.cuda.Stream()
+        with torch.cuda.stream(side):
+            gpu.busy(50)
+        gone.record_stream(side)
+        del gone
+        case = (
+            "with a tensor gone whose stream is still at work",
+            "有张量已释放、但用它的流还没执行完时",
+        )
+        _equal(_report(submission), _truth(), case, keys, look)
         del held
+        gpu.settle()
 
 
 def test_driver(submission, draw, gpu):
@@ -176,7 +185,8 @@ def test_life_of_a_tensor(submission, draw, gpu):
 def test_each_device(submission, draw, gpu):
     """Each device its own."""
     gpu.device(1)
-    held = [_mixed(draw, 0), _mixed(draw, 1), _bytes(30 * MIB, 1)]
+    # 44 MiB fit into nothing that `_mixed` leaves, and two of those differ by less: no number is the same.
+    held = [_mixed(draw, 0), _mixed(draw, 1), _bytes(44 * MIB, 1)]
     for current in [0, 1]:
         torch.cuda.set_device(current)
         asked = [
