@@ -1,5 +1,7 @@
 """Hidden checks of exercise 22."""
 
+import gc
+
 import torch
 
 from ptquiz.worker import claims
@@ -267,15 +269,21 @@ def test_upload_memory(submission, draw, gpu):
     n = 256 * draw.integer(20, 60) + 1
     host = draw.randn(n, dtype=torch.float32)
     for user in _users():
-        for scene in (_dropped_after_use, _dropped_at_once, _memory_still_in_use):
-            gpu.settle()
-            torch.cuda.empty_cache()
-            stream = torch.cuda.Stream()
-            with torch.cuda.stream(user), gpu.record() as seen:
-                kept = scene(submission, gpu, host, n, user, stream)
-            gpu.settle()
-            seen.no_race(_LOOK[scene.__name__])
-            del kept
+        for current in sorted({0, gpu.count - 1}):
+
+            def upload(stream, current=current):
+                with torch.cuda.device(current):  # `user` stays the current stream of device 0
+                    return submission.upload(host, gpu.device(0), stream)
+
+            for scene in (_dropped_after_use, _dropped_at_once, _memory_still_in_use):
+                gpu.settle()
+                torch.cuda.empty_cache()
+                stream = torch.cuda.Stream()
+                with torch.cuda.stream(user), gpu.record() as seen:
+                    kept = scene(upload, gpu, n, user, stream)
+                gpu.settle()
+                seen.no_race(_LOOK[scene.__name__] if current == 0 else _LOOK["elsewhere"])
+                del kept
 
 
 def _others(n, *streams):
@@ -287,8 +295,8 @@ def _others(n, *streams):
     return fresh
 
 
-def _dropped_after_use(submission, gpu, host, n, user, stream):
-    tensor, event = submission.upload(host, gpu.device(0), stream)
+def _dropped_after_use(upload, gpu, n, user, stream):
+    tensor, event = upload(stream)
     user.wait_event(event)
     gpu.busy(6, "user is busy")
     gpu.read(tensor, "user reads the tensor")
@@ -296,20 +304,20 @@ def _dropped_after_use(submission, gpu, host, n, user, stream):
     return _others(n, stream, user)
 
 
-def _dropped_at_once(submission, gpu, host, n, user, stream):
+def _dropped_at_once(upload, gpu, n, user, stream):
     with torch.cuda.stream(stream):
         gpu.busy(6, "stream is busy")
-    submission.upload(host, gpu.device(0), stream)
+    upload(stream)
     return _others(n, user, stream)
 
 
-def _memory_still_in_use(submission, gpu, host, n, user, stream):
+def _memory_still_in_use(upload, gpu, n, user, stream):
     before = [torch.ones(n, device="cuda") for _ in range(3)]
     gpu.busy(6, "user is busy")
     for tensor in before:
         gpu.read(tensor, "user reads older tensors")
     del before, tensor
-    return submission.upload(host, gpu.device(0), stream)
+    return upload(stream)
 
 
 _LOOK = {
@@ -325,7 +333,36 @@ _LOOK = {
         "memory of the current stream may still be in use there; did `stream` wait for that?",
         "从当前流分到的显存，当前流可能还在用；`stream` 等它了吗？",
     ),
+    "elsewhere": (
+        "another device is current here: *user* is the current stream of `device`, not of the current device",
+        "这里的当前设备是另一个设备：*user* 是 `device` 上的当前流，不是当前设备上的当前流",
+    ),
 }
+
+
+def test_dropped_is_given_back(submission, draw, gpu):
+    """The memory of a dropped tensor is given back."""
+    n, stream = 256 * draw.integer(200, 600), torch.cuda.Stream()
+    host, small = draw.randn(n, dtype=torch.float32), draw.randn(1)
+    gpu.settle()
+    before = torch.cuda.memory_allocated()
+    for _ in range(4):
+        submission.upload(host, gpu.device(0), stream)
+    gpu.settle()
+    last = submission.upload(small, gpu.device(0), stream)  # an upload may look here which copies have ended
+    gpu.settle()
+    gc.collect()
+    now = torch.cuda.memory_allocated() - before
+    claims.that(
+        now < 4 * n,
+        (
+            "4 uploaded tensors were dropped, their copies have ended: none of them is on the device",
+            "4 个上传得到的张量都已丢弃，拷贝也已结束：设备上一个也不留",
+        ),
+        (f"{now / (4 * n):.1f} of the 4 are still there", f"还留有 {now / (4 * n):.1f} 个"),
+        ("what still refers to the tensors", "还有谁引用着这些张量"),
+    )
+    del last
 
 
 def _device_tensors(draw, gpu):
@@ -355,6 +392,15 @@ def test_download_values(submission, draw, gpu):
         )
         claims.same(got.contiguous(), given.contiguous(), what)
         claims.same(tensor.cpu().contiguous(), given.contiguous(), ("the tensor afterwards", "之后的 tensor"))
+        submission.download(torch.zeros_like(tensor))
+        gpu.settle()
+        what = (
+            f"what an earlier download of {kind[0]} has returned, after one more of the same shape",
+            f"又下载一个同样形状的张量之后，先前 download（{kind[1]}）返回的张量",
+        )
+        claims.same(
+            got.contiguous(), given.contiguous(), what, ("whose memory is returned", "返回的是谁的内存")
+        )
     gpu.settle()
     gpu.forgive()
 
@@ -425,17 +471,28 @@ class _Answer:
         return self._value
 
 
+def _outs(shape, dtype):
+    """Tensors to download into, all of the same shape: (what it is, tensor, the tensor that it lies in)."""
+
+    def filled(*sizes):
+        return torch.full(sizes, 7).to(dtype)
+
+    yield ("a pageable out", "可分页的 out"), *[filled(*shape)] * 2
+    yield ("a pinned out", "锁页的 out"), *[filled(*shape).pin_memory()] * 2
+    wide = filled(*shape, 2)
+    yield ("an out that is not contiguous", "不连续的 out"), wide[..., 0], wide
+    if shape:
+        wide = filled(*shape[:-1], shape[-1] + 1)
+        yield ("an out that is a part of wider rows", "取自更宽的行的 out"), wide[..., :-1], wide
+    if len(shape) > 1:
+        wide = filled(*shape[::-1])
+        yield ("a transposed out", "转置过的 out"), wide.t(), wide
+
+
 def test_download_into_out(submission, draw, gpu):
     """download writes into out and returns it."""
     for kind, tensor in _device_tensors(draw, gpu):
-        shape = tuple(tensor.shape)
-        wide = torch.full((*shape, 2), 7, dtype=tensor.dtype)
-        outs = (
-            (("a pageable out", "可分页的 out"), torch.zeros(shape, dtype=tensor.dtype)),
-            (("a pinned out", "锁页的 out"), torch.zeros(shape, dtype=tensor.dtype).pin_memory()),
-            (("an out that is not contiguous", "不连续的 out"), wide[..., 0]),
-        )
-        for out_kind, out in outs:
+        for out_kind, out, wide in _outs(tuple(tensor.shape), tensor.dtype):
             gpu.settle()
             got = submission.download(tensor, out=out)
             gpu.settle()
@@ -449,11 +506,12 @@ def test_download_into_out(submission, draw, gpu):
                 claims.summary(got),
             )
             claims.same(out.contiguous(), tensor.cpu().contiguous(), what)
-        claims.same(
-            wide[..., 1].contiguous(),
-            torch.full(shape, 7, dtype=tensor.dtype),
-            ("memory beside the elements of out", "out 的元素旁边的内存"),
-        )
+            out.fill_(7)
+            claims.same(
+                wide.clone(),
+                torch.full(wide.shape, 7).to(wide.dtype),
+                ("memory beside the elements of out", "out 的元素旁边的内存"),
+            )
     gpu.forgive()
 
 
