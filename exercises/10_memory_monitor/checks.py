@@ -167,7 +167,7 @@ def test_peak(submission, draw, gpu):
 def test_device(submission, draw, gpu):
     """The device that was asked for."""
     gpu.device(1)
-    held = [_bytes(_size(draw), 0), _bytes(_size(draw), 1)]
+    held = [_bytes(_size(draw), 0), _bytes(_size(draw), 1), _bytes(24 << 20, 1)]  # reserved differs, too
     for current, asked, measured in [
         (0, 1, 1),
         (0, "cuda:1", 1),
