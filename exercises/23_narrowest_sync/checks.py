@@ -50,10 +50,15 @@ def _not_waited(done, call, what):
     )
 
 
+def _returns_none(value, call):
+    claims.same(value, None, (f"what {call} returns", f"{call} 的返回值"))
+
+
 def test_fetch_values(submission, draw, gpu):
     """fetch returns the values."""
     stream = torch.cuda.Stream()
     for kind, tensor in _tensors(draw):
+        zeros = torch.zeros_like(tensor)
         gpu.settle()
         given = tensor.cpu()
         got = submission.fetch(tensor, stream)
@@ -66,6 +71,15 @@ def test_fetch_values(submission, draw, gpu):
             (f"on {got.device}", f"位于 {got.device}"),
         )
         claims.same(got.contiguous(), given.contiguous(), what)
+        submission.fetch(zeros, stream)
+        gpu.settle()
+        what = (
+            f"what an earlier fetch of {kind[0]} has returned, after one more of the same shape",
+            f"又取一个同样形状的张量之后，先前 fetch（{kind[1]}）返回的张量",
+        )
+        claims.same(
+            got.contiguous(), given.contiguous(), what, ("whose memory is returned", "返回的是谁的内存")
+        )
     gpu.settle()
     gpu.forgive()
 
@@ -133,9 +147,10 @@ def test_stream(submission, draw, gpu):
                 later = None
                 if target is stream:
                     later = _job(gpu, user, _long(gpu), "a long job on the current stream")
-                submission.wait_for(target)
+                value = submission.wait_for(target)
                 done = own.query(), apart.query(), later is not None and later.query()
             call = "wait_for(stream)" if target is stream else "wait_for(torch.cuda.current_stream())"
+            _returns_none(value, call)
             _waited(done[0], call, ("the work of the stream", "该流的任务"))
             _not_waited(done[1], call, ("a long job on another stream", "另一条流上的长任务"))
             _not_waited(done[2], call, ("a long job on the current stream", "当前流上的长任务"))
@@ -157,9 +172,10 @@ def test_event(submission, draw, gpu):
                 event = _job(gpu, stream, draw.integer(2, 5), "before the event")
                 after = _job(gpu, stream, _long(gpu), "after the event")
                 current = _job(gpu, user, _long(gpu), "a long job on the current stream")
-                submission.wait_for(event)
+                value = submission.wait_for(event)
                 done = event.query(), after.query(), current.query()
             call = f"wait_for(event on {'a side stream' if where == 'side' else 'the current stream'})"
+            _returns_none(value, call)
             _waited(done[0], call, ("the event", "该事件"))
             _not_waited(done[1], call, ("what was queued on its stream after it", "同一条流上在它之后的任务"))
             _not_waited(done[2], call, ("a long job on the current stream", "当前流上的长任务"))
@@ -182,10 +198,11 @@ def test_device(submission, draw, gpu):
             others = [job for i in range(gpu.count) if i != index for job in _on(gpu, i, _long(gpu))]
             own = _on(gpu, index, draw.integer(2, 5))
             with torch.cuda.device(current):
-                submission.wait_for(torch.device("cuda", index))
+                value = submission.wait_for(torch.device("cuda", index))
                 done = [job.query() for job in own], [job.query() for job in others]
                 now = torch.cuda.current_device()
             call = f'wait_for(torch.device("cuda", {index})), cuda:{current} being current,'
+            _returns_none(value, f'wait_for(torch.device("cuda", {index}))')
             _waited(all(done[0]), call, ("every stream of the device", "该设备的每条流"))
             _not_waited(any(done[1]), call, ("another device", "别的设备"))
             claims.that(
@@ -209,7 +226,7 @@ def test_none(submission, draw, gpu):
             call = f"wait_for({'' if by_default else 'None'}), cuda:{index} being current,"
             _waited(all(done[0]), call, ("every stream of the current device", "当前设备的每条流"))
             _not_waited(any(done[1]), call, ("another device", "别的设备"))
-            claims.same(value, None, "wait_for()")
+            _returns_none(value, f"wait_for({'' if by_default else 'None'})")
     gpu.settle()
 
 
@@ -226,6 +243,7 @@ def test_wrong_type(submission, draw, gpu):
         object(),
         tensor,
         stream.synchronize,
+        torch.cuda,  # it has a `synchronize`, too
     ):
         claims.raises(
             TypeError,
