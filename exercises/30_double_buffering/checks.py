@@ -71,11 +71,13 @@ def test_batches(submission, draw, gpu):
     def leaf():
         return draw.randn(draw.integer(1, 6), 2).pin_memory()
 
+    mixed = iter([leaf(), [], (), leaf(), {}, [leaf()]])
     kinds = {
         "tensor": leaf,
         "pair": lambda: (leaf(), draw.integers(0, 10, (3,)).pin_memory()),
         "list": lambda: [leaf(), number, leaf()],
         "dict": lambda: {"x": leaf(), "id": "a", "y": leaf()},
+        "some empty": lambda: next(mixed, []),
         "nested": lambda: {"x": [leaf(), (leaf(), None)], "meta": {"n": number, "mask": leaf()}, "none": []},
     }
     for kind, make in kinds.items():
