@@ -378,6 +378,15 @@ def _as_before(seen, now, caller, kind):
     seen.no_race(look)
 
 
+def _leaves(value):
+    """All tensors in a result."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+
+
 def test_memory(submission, draw, gpu):
     """Results may be dropped while still in use on the GPU."""
     n = 256 * draw.integer(20, 60) + 1
@@ -387,16 +396,6 @@ def test_memory(submission, draw, gpu):
         "a dict": lambda make: {"a": make(), "n": 3},
         "a tuple of nested results": lambda make: ({"deep": [(make(), "x")]}, make()),
     }
-
-    def leaves(value):
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, dict):
-            for item in value.values():
-                yield from leaves(item)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                yield from leaves(item)
 
     for name, build in shapes.items():
         for caller in _callers():
@@ -410,7 +409,7 @@ def test_memory(submission, draw, gpu):
             with torch.cuda.stream(caller), gpu.record() as seen:
                 out = submission.run_on_stream(fn, side)
                 gpu.busy(8, "the caller is busy")
-                for tensor in leaves(out):
+                for tensor in _leaves(out):
                     gpu.read(tensor, "the caller's reader")
                 del out, tensor
                 with torch.cuda.stream(side):

@@ -55,6 +55,18 @@ def _ops(seen, count):
     return [ops[0] for ops in found]
 
 
+def _as_they_were(now, before):
+    """The caller's list of functions has not been changed."""
+    claims.that(
+        len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True)),
+        ("`fns` is left as it was", "`fns` 保持原样"),
+        (
+            f"it had {len(before)} functions, now there are {len(now)}, or others",
+            f"原有 {len(before)} 个函数，现在有 {len(now)} 个，或者换了内容",
+        ),
+    )
+
+
 def test_results(submission, draw, gpu):
     """Calls each function once and returns the results in order."""
     for count, n_streams in ((1, 1), (3, 8), (draw.integer(5, 8), 3), (draw.integer(4, 7), 1)):
@@ -91,14 +103,7 @@ def test_results(submission, draw, gpu):
                     f"{CALL}[{i}]，{count} 个函数，n_streams={n_streams}",
                 ),
             )
-        claims.that(
-            len(passed) == count and all(a is b for a, b in zip(passed, fns, strict=True)),
-            ("`fns` is left as it was", "`fns` 保持原样"),
-            (
-                f"it had {count} functions, now there are {len(passed)}, or others",
-                f"原有 {count} 个函数，现在有 {len(passed)} 个，或者换了内容",
-            ),
-        )
+        _as_they_were(passed, fns)
 
 
 def test_empty(submission, draw, gpu):
