@@ -9,6 +9,11 @@ from torch import nn
 
 from ptquiz.worker import claims
 
+ONE_ELEMENT = (
+    "load_state_dict accepts a (1,) for an entry without dimensions: compare the shapes yourself",
+    "模型的条目是零维时，load_state_dict 会接受 (1,)：要自己比较形状",
+)
+
 
 class _Net(nn.Module):
     """All kinds of entries: tied and frozen parameters, statistics, counters, empty and scalar tensors."""
@@ -51,6 +56,19 @@ def _facts(model):
     }
 
 
+def _claim_facts(model, before, keys, when):
+    """Claim that `keys` of `_facts(model)` are what they were."""
+    now = _facts(model)
+    words = {
+        "modes": ("training of {}", "{} 的 training"),
+        "trainable": ("requires_grad of {}", "{} 的 requires_grad"),
+    }
+    for key in keys:
+        for name, value in before[key].items():
+            en, zh = (text.format(name) for text in words[key])
+            claims.same(now[key][name], value, (f"{when[0]}, {en}", f"{when[1]}，{zh}"))
+
+
 def _values(model):
     return {n: t.detach().clone() for n, t in model.state_dict().items()}
 
@@ -85,7 +103,7 @@ def _unchanged(model, before, what):
 def test_file(submission, draw, tmp_path):
     """The file is the state dict and opens with weights_only."""
     for path in [tmp_path / "a.pt", str(tmp_path / "b.pt"), tmp_path / "a.pt"]:
-        model = _Net(draw)
+        model, earlier = _Net(draw), Path(path).exists()
         submission.save_weights(model, path)
         content = _open(Path(path))
         claims.instance(content, dict, ("the content of the file", "文件内容"))
@@ -99,12 +117,12 @@ def test_file(submission, draw, tmp_path):
             (f"missing: {missing}; too many: {extra}", f"缺少：{missing}；多出：{extra}"),
             ("model.state_dict(), all of it and nothing else", "完整的 model.state_dict()，不多不少"),
         )
-        claims.same(
-            dict(content),
-            _values(model),
-            ("the content of the file", "文件内容"),
-            ("model.state_dict(), all of it and nothing else", "完整的 model.state_dict()，不多不少"),
-        )
+        what = ("the content of the file", "文件内容")
+        look = ("model.state_dict(), all of it and nothing else", "完整的 model.state_dict()，不多不少")
+        if earlier:
+            what = ("where another file was before, the content of the file", "原先已有同名文件时，文件内容")
+            look = ("a file that is already there is replaced", "已有的文件要被替换")
+        claims.same(dict(content), _values(model), what, look)
 
 
 def test_saving_changes_nothing(submission, draw, tmp_path):
@@ -115,7 +133,15 @@ def test_saving_changes_nothing(submission, draw, tmp_path):
         values, facts, model.moves = _values(model), _facts(model), 0
         submission.save_weights(model, tmp_path / "a.pt")
         _unchanged(model, values, ("after saving", "保存之后"))
-        claims.same(_facts(model), facts, ("after saving, the model", "保存之后，模型"))
+        _claim_facts(model, facts, ["modes", "trainable"], ("after saving", "保存之后"))
+        claims.that(
+            _facts(model)["parameters"] == facts["parameters"],
+            (
+                "after saving, the model's parameters are the same objects",
+                "保存之后，模型的参数仍是原来那些对象",
+            ),
+            ("other objects", "换成了别的对象"),
+        )
         claims.that(
             model.moves != 1,
             ("saving leaves the model on its device", "保存不改变模型所在设备"),
@@ -169,22 +195,16 @@ def test_loading_keeps(submission, draw, tmp_path):
             ("other objects", "换成了别的对象"),
             ("an optimizer made before holds the old ones", "之前建好的优化器拿着的是旧对象"),
         )
-        claims.same(
-            now["modes"],
-            facts["modes"],
-            ("after loading, training of each module", "加载之后，各模块的 training"),
-        )
-        claims.same(
-            now["trainable"], facts["trainable"], ("after loading, requires_grad", "加载之后的 requires_grad")
-        )
+        _claim_facts(model, facts, ["modes", "trainable"], ("after loading", "加载之后"))
 
 
 def test_file_from_gpu(submission, draw, tmp_path):
     """A file from a GPU loads on the CPU."""
     source, target, path = _Net(draw), _Net(draw), tmp_path / "gpu.pt"
     tag, available = torch.serialization.location_tag, torch.cuda.is_available
+    device = f"cuda:{draw.integer(1, 7)}"  # a file may come from any device
     try:
-        torch.serialization.location_tag = lambda storage: "cuda:0"
+        torch.serialization.location_tag = lambda storage: device
         torch.save(source.state_dict(), path)
         torch.serialization.location_tag = tag
         torch.cuda.is_available = lambda: False
@@ -192,8 +212,8 @@ def test_file_from_gpu(submission, draw, tmp_path):
     except RuntimeError as error:
         claims.fail(
             (
-                "a file whose tensors were on cuda:0 loads without a GPU",
-                "张量来自 cuda:0 的文件，没有 GPU 也能加载",
+                f"a file whose tensors were on {device} loads without a GPU",
+                f"张量来自 {device} 的文件，没有 GPU 也能加载",
             ),
             f"RuntimeError: {str(error)[:90]} …",
             "map_location",
@@ -222,6 +242,10 @@ def _misfits(entries, draw):
         ("a shape has as many elements", "有一个形状不同但元素个数相同"),
         {**entries, "norm.bias": bias.reshape(2, 2)},
     )
+    yield (
+        ("a shape is (1,) where the model has ()", "有一个形状是 (1,)、模型里却是 () "),
+        {**entries, "scale": draw.randn(1)},
+    )
     yield ("it is empty", "内容为空"), {}
 
 
@@ -235,6 +259,7 @@ def test_misfit(submission, draw, tmp_path):
             Exception,
             lambda model=model, path=path: submission.load_weights(model, path, "cpu"),
             (f"load_weights of a file where {case[0]}", f"加载{case[1]}的文件时，load_weights"),
+            ONE_ELEMENT if "()" in case[0] else "",
         )
         _unchanged(
             model,

