@@ -29,7 +29,7 @@ class Prefetcher:
                     if leaving.is_set():
                         return
                 offer(1, None)
-            except Exception as error:
+            except BaseException as error:
                 offer(2, error)
 
         threading.Thread(None, produce, args=(self.source,), daemon=True).start()
