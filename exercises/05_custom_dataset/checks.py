@@ -19,8 +19,8 @@ def _kinds(draw):
     return [
         (("tensors", "张量"), [draw.randn(*s) for s in shapes]),
         (("tuples", "元组"), [(draw.randn(2), i, f"name {i}") for i in range(n)]),
-        (("dicts", "字典"), [{"x": draw.randn(i + 1), "more": ([draw.randn(2)], 0.5)} for i in range(n)]),
-        (("numbers", "数字"), tuple(draw.rng.random() for _ in range(n))),
+        (("dicts", "字典"), [{"x": draw.randn(i + 1), i: ([draw.randn(2)], 0.5, True)} for i in range(n)]),
+        (("numbers", "数字"), tuple((draw.rng.random(), draw.integer(0, 9), True, 1.0, 0, False)[:n])),
         (("rows", "行"), draw.randn(n, 3)),
     ]
 
@@ -101,14 +101,25 @@ def test_transform(submission, draw):
             (f"{transform.calls} calls", f"调用了 {transform.calls} 次"),
         )
         for call, i in enumerate([0, 1, 0, -1], start=1):
+            what = (f"with {kind[0]}, access {call}", f"数据为{kind[1]}，第 {call} 次访问")
+            came = dataset[i]
+            claims.that(
+                transform.calls == call,
+                (
+                    f"{what[0]}: the transform has been called {call} times in all",
+                    f"{what[1]}：transform 一共被调用了 {call} 次",
+                ),
+                (f"{transform.calls} times", f"{transform.calls} 次"),
+                ("transform(sample), called once at each access", "每次访问都调用一次 transform(sample)"),
+            )
             claims.same(
-                dataset[i],
+                came,
                 (call, kept[i]),
                 (
-                    f"with {kind[0]}, access {call}: ds[{i}], as (number of the call, sample),",
-                    f"数据为{kind[1]}，第 {call} 次访问：ds[{i}]，即（第几次调用，样本），",
+                    f"{what[0]}: ds[{i}], which the transform made a pair (number of the call, sample),",
+                    f"{what[1]}：ds[{i}]，即 transform 返回的（第几次调用，样本），",
                 ),
-                ("transform(sample), called once at each access", "每次访问都调用一次 transform(sample)"),
+                ("ds[i] is what the transform returned", "ds[i] 就是 transform 的返回值"),
             )
 
 
@@ -212,6 +223,28 @@ def test_file(submission, draw, tmp_path):
                 (j + 1, kept[j]),
                 (f"{what[0]} with a new transform: ds[{j}]", f"{what[1]}，带新的 transform：ds[{j}]"),
             )
+
+    _replaced(submission, draw, path)
+
+
+def _replaced(submission, draw, path):
+    """Claim that a loaded data set lives on its own: its file can be replaced, by itself too."""
+    data = [draw.randn(3) for _ in range(4)]
+    submission.CustomDataset(copy.deepcopy(data)).save(path)
+    loaded = submission.CustomDataset.load(path)
+    submission.CustomDataset([draw.randn(3) for _ in range(4)]).save(path)
+    look = (
+        "load reads the whole file; what it gives must not depend on the file any more (mmap=True does)",
+        "load 要读完整个文件，之后不能再依赖这个文件（mmap=True 就会依赖）",
+    )
+    what = ("loaded before another data set was saved to its path", "加载之后，同一路径又保存了别的数据集")
+    _equal(loaded, data, what, look)
+    loaded.save(path)
+    what = (
+        "a loaded data set that was saved to its own path, loaded again",
+        "加载后存回原路径、再次加载的数据集",
+    )
+    _equal(submission.CustomDataset.load(path), data, what)
 
 
 def test_pickle(submission, draw):
