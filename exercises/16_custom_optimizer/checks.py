@@ -302,6 +302,26 @@ def test_zeroed_gradients(submission, draw):
             expected.zero_grad(set_to_none=False)
 
 
+def _closure_called(calls, after, enabled):
+    """Claim one call with gradients enabled, and the caller's setting restored."""
+    claims.same(
+        len(calls),
+        1,
+        ("how often step(closure) calls the closure", "step(closure) 调用 closure 的次数"),
+    )
+    claims.that(
+        calls[0],
+        ("gradients are enabled inside the closure", "closure 里启用了梯度"),
+        ("torch.is_grad_enabled() is False there", "其中 torch.is_grad_enabled() 为 False"),
+        "torch.enable_grad()",
+    )
+    claims.same(
+        after,
+        enabled,
+        ("torch.is_grad_enabled() after step()", "step() 之后的 torch.is_grad_enabled()"),
+    )
+
+
 def test_closure(submission, draw):
     """A closure is called once, with gradients enabled, and its loss returned."""
     for enabled in (True, False):
@@ -325,22 +345,7 @@ def test_closure(submission, draw):
             with torch.set_grad_enabled(enabled):
                 came = optimizer.step(lambda: closure(mine, optimizer))  # noqa: B023
                 after = torch.is_grad_enabled()
-            claims.same(
-                len(calls),
-                1,
-                ("how often step(closure) calls the closure", "step(closure) 调用 closure 的次数"),
-            )
-            claims.that(
-                calls[0],
-                ("gradients are enabled inside the closure", "closure 里启用了梯度"),
-                ("torch.is_grad_enabled() is False there", "其中 torch.is_grad_enabled() 为 False"),
-                "torch.enable_grad()",
-            )
-            claims.same(
-                after,
-                enabled,
-                ("torch.is_grad_enabled() after step()", "step() 之后的 torch.is_grad_enabled()"),
-            )
+            _closure_called(calls, after, enabled)
             claims.that(
                 came is losses[0],
                 (
