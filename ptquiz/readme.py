@@ -34,7 +34,11 @@ def renewed(text: str, exercises: Sequence[Exercise]) -> str:
     return f"{head}{BEGIN}\n{table(exercises)}\n{END}{tail}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
+    """`python -m ptquiz.readme`: renew the list in README.md; it takes no arguments."""
+    if arguments:
+        print(main.__doc__, file=sys.stderr)
+        return 2
     path = Path(__file__).resolve().parent.parent / "README.md"
     text = path.read_text(encoding="utf-8")
     path.write_text(renewed(text, load_bank().exercises), encoding="utf-8")
@@ -42,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
