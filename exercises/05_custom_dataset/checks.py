@@ -106,10 +106,10 @@ def test_transform(submission, draw):
             claims.that(
                 transform.calls == call,
                 (
-                    f"{what[0]}: the transform has been called {call} times in all",
-                    f"{what[1]}：transform 一共被调用了 {call} 次",
+                    f"{what[0]}: calls of the transform so far: {call}",
+                    f"{what[1]}：到此为止 transform 被调用 {call} 次",
                 ),
-                (f"{transform.calls} times", f"{transform.calls} 次"),
+                (f"{transform.calls}", f"{transform.calls} 次"),
                 ("transform(sample), called once at each access", "每次访问都调用一次 transform(sample)"),
             )
             claims.same(

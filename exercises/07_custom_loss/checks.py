@@ -68,26 +68,37 @@ def test_names(submission):
 
 def test_value(submission, draw):
     """The value is the mean over all elements."""
-    look = (
-        "mean over every element, not over one dimension or a sum",
-        "对所有元素求均值，不是只对某一维，也不是求和",
-    )
     for dtype in (torch.float64, torch.float32):
         for shape in SHAPES:
             x, target = _pair(draw, shape, dtype)
-            before = x.clone(), target.clone()
             for name, call in (
                 ("mse", submission.mse),
                 ("MeanSquaredError.apply", submission.MeanSquaredError.apply),
             ):
                 what = f"{name}(x, target), x: {tuple(shape)}, {str(dtype).removeprefix('torch.')}"
-                came = claims.tensor(call(x, target), what, shape=(), dtype=dtype)
-                claims.close(came, (before[0] - before[1]).square().mean(), what, look=look)
-            claims.same((x, target), before, ("the inputs after the call", "调用之后的输入"))
+                _claim_value(call, x, target, what)
     x, target = draw.randn(6, 5, dtype=torch.float64).t()[::2], draw.randn(3, 6, dtype=torch.float64)
-    came = submission.mse(x, target)
-    what = ("mse of a non-contiguous x", "x 不连续时的 mse")
-    claims.close(came, (x - target).square().mean(), what, look=look)
+    _claim_value(submission.mse, x, target, ("mse of a non-contiguous x", "x 不连续时的 mse"))
+
+
+def _claim_value(call, x, target, what):
+    """Claim the mean squared error of x and target, and that both stay as they are."""
+    before = x.clone(), target.clone()
+    came = claims.tensor(call(x, target), what, shape=(), dtype=x.dtype)
+    for name, now, kept in zip(("x", "target"), (x, target), before, strict=True):
+        claims.same(now, kept, (f"{name} after the call", f"调用之后的 {name}"))
+    expected = (before[0] - before[1]).square().mean()
+    look = (
+        "mean over every element, not over one dimension or a sum",
+        "对所有元素求均值，不是只对某一维，也不是求和",
+    )
+    if bool((came - expected).abs() <= 3e-6 * expected):
+        dtype = str(x.dtype).removeprefix("torch.")
+        look = (
+            f"right to float32 only: compute in the dtype of the inputs, {dtype}",
+            f"只有 float32 的精度：要用输入的 dtype 计算，即 {dtype}",
+        )
+    claims.close(came, expected, what, look=look)
 
 
 def test_uses_the_function(submission, draw):
@@ -168,6 +179,24 @@ def test_grad_output(submission, draw):
             claims.close(
                 claims.tensor(came, what), want, what, look=("multiply by grad_output", "要乘以 grad_output")
             )
+    _grad_output_is_kept(submission, draw)
+
+
+def _grad_output_is_kept(submission, draw):
+    """Claim that the grad_output of the caller keeps its value."""
+    x, target = _pair(draw, (3, 5), x_grad=True, target_grad=True)
+    given = draw.rand(dtype=torch.float64) + 0.5
+    kept = given.clone()
+    claims.tensor(submission.mse(x, target), "mse(x, target)", shape=()).backward(given)
+    claims.same(
+        given,
+        kept,
+        ("after loss.backward(g), the tensor g", "loss.backward(g) 之后，张量 g"),
+        (
+            "backward must not change grad_output in place: others receive the same tensor (a sum of two losses)",
+            "backward 不能就地修改 grad_output：别的节点收到的是同一个张量（例如两个损失相加）",
+        ),
+    )
 
 
 def test_losses_do_not_share(submission, draw):
@@ -217,8 +246,8 @@ def test_second_derivative(submission, draw):
     scale = draw.randn(dtype=torch.float64, requires_grad=True)
     weights = draw.randn(3, 5, dtype=torch.float64)
     look = (
-        "compute backward from the saved inputs with differentiable operations, without detach or .item()",
-        "backward 要用可微运算从保存的输入算起，不要 detach 或 .item()",
+        "compute backward from the saved inputs with differentiable operations, without detach, .item() or once_differentiable",
+        "backward 要用可微运算从保存的输入算起，不要用 detach、.item() 或 once_differentiable",
     )
     (first,) = _grad(submission.mse(x, target) * scale, [x], "mse(x, target)", create_graph=True)
     claims.that(
@@ -240,6 +269,12 @@ def test_second_derivative(submission, draw):
     slope = (weights * _gradient(x, target)).sum()
     for name, came, want in zip(("x", "target", "grad_output"), second, (curve, -curve, slope), strict=True):
         what = (f"mse differentiated by x, then by {name}", f"mse 先对 x、再对 {name} 求导")
+        if came is None:
+            missing = (
+                f"there is none: the graph of the gradient does not reach {name}",
+                f"求不出来：梯度的计算图没有连到 {name}",
+            )
+            claims.fail((f"{what[0]}: a second derivative", f"{what[1]}：存在二阶导数"), missing, look)
         claims.close(claims.tensor(came, what, look=look), want, what, look=look)
 
 

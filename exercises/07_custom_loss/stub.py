@@ -5,7 +5,7 @@ from torch import Tensor
 class MeanSquaredError(torch.autograd.Function):
     """The mean over all elements of (x - target) ** 2, with a gradient written by hand.
 
-    Use: `MeanSquaredError.apply(x, target)`, two floating tensors of one shape and dtype -> a 0-dim tensor.
+    Use: `MeanSquaredError.apply(x, target)`, two tensors of one shape, float32 or float64 -> a 0-dim tensor.
     """
 
     @staticmethod
