@@ -193,7 +193,7 @@ def _grad_output_is_kept(submission, draw):
         kept,
         ("after loss.backward(g), the tensor g", "loss.backward(g) 之后，张量 g"),
         (
-            "backward must not change grad_output in place: others receive the same tensor (a sum of two losses)",
+            "backward must not change grad_output in place: in a sum, other losses receive the same tensor",
             "backward 不能就地修改 grad_output：别的节点收到的是同一个张量（例如两个损失相加）",
         ),
     )
@@ -246,7 +246,7 @@ def test_second_derivative(submission, draw):
     scale = draw.randn(dtype=torch.float64, requires_grad=True)
     weights = draw.randn(3, 5, dtype=torch.float64)
     look = (
-        "compute backward from the saved inputs with differentiable operations, without detach, .item() or once_differentiable",
+        "compute backward from the saved inputs by differentiable operations: no detach, .item(), once_differentiable",
         "backward 要用可微运算从保存的输入算起，不要用 detach、.item() 或 once_differentiable",
     )
     (first,) = _grad(submission.mse(x, target) * scale, [x], "mse(x, target)", create_graph=True)
