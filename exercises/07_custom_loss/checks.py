@@ -246,7 +246,7 @@ def test_second_derivative(submission, draw):
     scale = draw.randn(dtype=torch.float64, requires_grad=True)
     weights = draw.randn(3, 5, dtype=torch.float64)
     look = (
-        "compute backward from the saved inputs by differentiable operations: no detach, .item(), once_differentiable",
+        "compute backward from the saved inputs, differentiably: no detach, .item(), once_differentiable",
         "backward 要用可微运算从保存的输入算起，不要用 detach、.item() 或 once_differentiable",
     )
     (first,) = _grad(submission.mse(x, target) * scale, [x], "mse(x, target)", create_graph=True)
