@@ -16,12 +16,14 @@ class _Block(nn.Module):
 
     def __init__(self, number, width, inside, dropout=0.0, dtype=torch.float64):
         super().__init__()
-        self.number, self.rate = number, dropout
+        self.number, self.rate, self.seen = number, dropout, None
         self.up = nn.Linear(width, inside, dtype=dtype)
         self.down = nn.Linear(inside, width, dtype=dtype)
 
     def forward(self, h):
         _calls.append((self.number, len(h)))
+        if self.seen is not None:
+            self.seen.append(h.detach().cpu())
         inside = F.dropout(torch.tanh(self.up(h)), self.rate, self.training)
         return h + self.down(inside)
 
@@ -93,8 +95,8 @@ def test_loss(submission, draw, gpu):
         expected, _ = _plain(blocks, x, y, loss_fn)
         came = submission.low_memory_step(blocks, x, y, loss_fn, pieces)
         what = (
-            f"the loss of {count} samples, micro_batches={pieces}",
-            f"{count} 个样本、micro_batches={pieces} 时的损失",
+            f"{count} samples, micro_batches={pieces}: the loss",
+            f"{count} 个样本，micro_batches={pieces}：损失",
         )
         claims.tensor(came, what, shape=(), device=x.device)
         claims.no_graph(came, what)
@@ -148,42 +150,106 @@ def test_left_alone(submission, draw, gpu):
     x, y, loss_fn = _data(draw, 6)
     copy = x.clone()
     _compare(submission, blocks, x, y, loss_fn, 2)
-    modes = [block.training for block in blocks]
-    claims.same(modes, [False, False, True], ("block.training afterwards", "之后的 block.training"))
-    claims.same(
-        blocks[1].up.weight.requires_grad,
-        False,
-        ("requires_grad of a frozen parameter", "冻结参数的 requires_grad"),
+    _modes(blocks, [False, False, True])
+    claims.that(
+        not blocks[1].up.weight.requires_grad,
+        ("a frozen parameter stays frozen", "冻结的参数仍是冻结的"),
+        "requires_grad == True",
     )
-    claims.same((x, x.requires_grad, x.grad), (copy, False, None), ("x, x.requires_grad, x.grad",) * 2)
+    claims.same(x, copy, ("x afterwards", "之后的 x"))
+    claims.that(
+        not x.requires_grad and x.grad is None,
+        ("x needs no gradient and has none", "x 不需要梯度，也没有梯度"),
+        f"x.requires_grad == {x.requires_grad}, x.grad: {claims.summary(x.grad)}",
+    )
     for block in blocks[:2]:
         block.requires_grad_(False)
     _compare(submission, blocks, x, y, loss_fn, 3)
+    for frozen in ([1], [1, 2]):
+        _frozen(submission, draw, frozen)
+
+
+def _modes(blocks, expected):
+    for block, training in zip(blocks, expected, strict=True):
+        claims.that(
+            block.training is training,
+            (
+                f"blocks[{block.number}].training is still {training}",
+                f"blocks[{block.number}].training 仍是 {training}",
+            ),
+            f"{block.training}",
+        )
+
+
+def _frozen(submission, draw, frozen):
+    """Blocks that have nothing to learn, in train mode: the gradient passes through them."""
+    blocks = _blocks(draw, 3)
+    for number in frozen:
+        blocks[number].requires_grad_(False)
+    names = ", ".join(f"blocks[{number}]" for number in frozen)
+    look = (
+        f"all parameters of {names} are frozen; blocks before them still need their gradients",
+        f"{names} 的参数全部冻结，但它前面的 block 仍需要梯度",
+    )
+    _compare(submission, blocks, *_data(draw, 4), 2, look)
+    _modes(blocks, [True] * 3)
+    for block in blocks:
+        claims.that(
+            all(p.requires_grad is (block.number not in frozen) for p in block.parameters()),
+            (
+                f"requires_grad in blocks[{block.number}] is as before",
+                f"blocks[{block.number}] 里的 requires_grad 不变",
+            ),
+            ("it has changed", "变了"),
+        )
 
 
 def _forwards(submission, draw, count, pieces):
-    """The forwards of three blocks, as {block: [samples]}."""
+    """The forwards of three blocks, as {block: [samples]}; x, and what blocks[0] saw of it."""
     blocks = _blocks(draw, 3)
     x, y, loss_fn = _data(draw, count)
+    blocks[0].seen = []
     del _calls[:]
     submission.low_memory_step(blocks, x, y, loss_fn, pieces)
-    return {block.number: [n for number, n in _calls if number == block.number] for block in blocks}
+    sizes = {block.number: [n for number, n in _calls if number == block.number] for block in blocks}
+    return sizes, x.cpu(), blocks[0].seen
+
+
+def _rows(x, seen):
+    """The different inputs in their order, each as the numbers of its rows of x (-1: no row of x)."""
+    known, pieces = x.tolist(), []
+    for h in seen:
+        rows = [known.index(row) if row in known else -1 for row in h.tolist()]
+        if rows not in pieces:
+            pieces.append(rows)
+    return pieces
 
 
 def test_pieces(submission, draw, gpu):
     """The batch is split as asked."""
     for count, pieces in ((6, 1), (6, 3), (7, 3), (5, 5)):
-        expected = [len(part) for part in torch.arange(count).tensor_split(pieces)]
-        for number, sizes in _forwards(submission, draw, count, pieces).items():
-            case = (f"{count} samples, micro_batches={pieces}", f"{count} 个样本，micro_batches={pieces}")
-            once, twice = sorted(expected), sorted(expected * 2)
+        expected = [part.tolist() for part in torch.arange(count).tensor_split(pieces)]
+        sizes, x, seen = _forwards(submission, draw, count, pieces)
+        case = (f"{count} samples, micro_batches={pieces}", f"{count} 个样本，micro_batches={pieces}")
+        came = _rows(x, seen)
+        claims.that(
+            came == expected,
+            (
+                f"{case[0]}: blocks[0] sees the rows {expected} of x, piece after piece",
+                f"{case[1]}：blocks[0] 依次收到 x 的这些行：{expected}",
+            ),
+            f"{came}",
+            "torch.tensor_split",
+        )
+        lengths = sorted({len(part) for part in expected})
+        for number, lens in sizes.items():
             claims.that(
-                sorted(sizes) in (once, twice) and sizes[0] == expected[0],
+                sorted(set(lens)) == lengths,
                 (
-                    f"{case[0]}: blocks[{number}] sees pieces of {expected} samples, once or twice each",
-                    f"{case[1]}：blocks[{number}] 收到的各份样本数为 {expected}，每份一或两次",
+                    f"{case[0]}: blocks[{number}] sees pieces of {' or '.join(map(str, lengths))} samples",
+                    f"{case[1]}：blocks[{number}] 每次收到 {' 或 '.join(map(str, lengths))} 个样本",
                 ),
-                f"{sizes}",
+                f"{lens}",
                 "torch.tensor_split",
             )
 
@@ -191,7 +257,7 @@ def test_pieces(submission, draw, gpu):
 def test_forwards(submission, draw, gpu):
     """Each block runs twice for each piece."""
     for pieces in (1, 3):
-        for number, sizes in _forwards(submission, draw, 6, pieces).items():
+        for number, sizes in _forwards(submission, draw, 6, pieces)[0].items():
             allowed = (pieces, 2 * pieces) if number == 2 else (2 * pieces,)
             times = " / ".join(map(str, allowed))
             claims.that(
@@ -235,7 +301,7 @@ def _peak(step):
     return torch.cuda.max_memory_allocated() - before
 
 
-def _wide(draw, count=8, inside=64):
+def _wide(draw, count, inside):
     """Blocks whose activations outweigh all else; gradients are there already."""
     blocks = _blocks(draw, count, width=8, inside=inside)
     x, y, loss_fn = _data(draw, 600, width=8)
@@ -253,15 +319,15 @@ def _ordinary(blocks, x, y, loss_fn):
 
 def test_peak(submission, draw, gpu):
     """The peak is clearly below the plain step's."""
-    blocks, x, y, loss_fn = _wide(draw)
+    blocks, x, y, loss_fn = _wide(draw, count=4, inside=128)
     _ordinary(blocks, x, y, loss_fn)
     plain = _peak(lambda: _ordinary(blocks, x, y, loss_fn))
     came = _peak(lambda: submission.low_memory_step(blocks, x, y, loss_fn, 1))
     claims.that(
         came <= 0.6 * plain,
         (
-            f"micro_batches=1: a peak of at most 60 % of the plain step's {plain} bytes",
-            f"micro_batches=1：峰值不超过普通做法 {plain} 字节的 60%",
+            f"4 blocks, micro_batches=1: a peak of at most 60 % of the plain step's {plain} bytes",
+            f"4 个 block，micro_batches=1：峰值不超过普通做法 {plain} 字节的 60%",
         ),
         f"{came} ({100 * came / plain:.0f} %)",
         (
