@@ -1,7 +1,6 @@
 """Hidden checks of exercise 17."""
 
 import contextlib
-import gc
 import itertools
 
 import torch
@@ -427,22 +426,14 @@ def test_memory(submission, draw, gpu):
     gpu.settle()
 
 
-def _held(gpu):
-    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
-    gc.collect()
-    gpu.settle()
-    torch.cuda.empty_cache()  # blocks that waited for another stream come back
-    return torch.cuda.memory_allocated()
-
-
 def test_nothing_kept(submission, draw, gpu):
     """What the caller drops is freed."""
     n = 1024 * draw.integer(200, 300)
     for name, fn in (("a tensor", lambda x: x + 1), ("a list", lambda x: [x + 1, (x * 2, "x")])):
-        side, before = torch.cuda.Stream(), _held(gpu)
+        side, before = torch.cuda.Stream(), gpu.held()
         out = submission.run_on_stream(fn, side, torch.zeros(n, device="cuda"))
         del out
-        kept = _held(gpu) - before
+        kept = gpu.held() - before
         claims.that(
             kept < 4 * n,
             (

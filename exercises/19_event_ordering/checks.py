@@ -1,7 +1,5 @@
 """Hidden checks of exercise 19."""
 
-import gc
-
 import torch
 
 from ptquiz.worker import claims
@@ -341,17 +339,9 @@ def test_memory_of_b(submission, draw, gpu):
         del fresh
 
 
-def _held(gpu):
-    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
-    gc.collect()
-    gpu.settle()
-    torch.cuda.empty_cache()  # blocks that waited for another stream come back
-    return torch.cuda.memory_allocated()
-
-
 def test_nothing_kept(submission, draw, gpu):
     """a's result is dropped at the end, the other two with the caller."""
-    n, side, before = 1024 * draw.integer(200, 300), torch.cuda.Stream(), _held(gpu)
+    n, side, before = 1024 * draw.integer(200, 300), torch.cuda.Stream(), gpu.held()
     look = (
         "what still refers to it. The allocator can be told which streams use a tensor;"
         " nobody has to keep it alive",
@@ -363,7 +353,7 @@ def test_nothing_kept(submission, draw, gpu):
         lambda t: torch.zeros(n, device="cuda"),
         side,
     )
-    kept = _held(gpu) - before
+    kept = gpu.held() - before
     claims.that(
         kept < 16 * n,
         (
@@ -377,7 +367,7 @@ def test_nothing_kept(submission, draw, gpu):
         look,
     )
     del pair
-    kept = _held(gpu) - before
+    kept = gpu.held() - before
     claims.that(
         kept < 4 * n,
         (

@@ -1,7 +1,6 @@
 """Hidden checks of exercise 21."""
 
 import contextlib
-import gc
 import threading
 
 import torch
@@ -571,21 +570,13 @@ def test_memory(submission, draw, gpu):
         del fresh
 
 
-def _held(gpu):
-    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
-    gc.collect()
-    gpu.settle()
-    torch.cuda.empty_cache()  # blocks that waited for another stream come back
-    return torch.cuda.memory_allocated()
-
-
 def test_nothing_kept(submission, draw, gpu):
     """What the caller drops is freed."""
-    n, before = 1024 * draw.integer(200, 300), _held(gpu)
+    n, before = 1024 * draw.integer(200, 300), gpu.held()
     items = [torch.zeros(n, device="cuda") for _ in range(4)]
     got = submission.parallel_map(lambda t: t + 1, items, 2)
     del got, items
-    kept = _held(gpu) - before
+    kept = gpu.held() - before
     claims.that(
         kept < 4 * n,
         (

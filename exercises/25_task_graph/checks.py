@@ -1,7 +1,5 @@
 """Hidden checks of exercise 25."""
 
-import gc
-
 import torch
 
 from ptquiz.worker import claims
@@ -511,21 +509,13 @@ def test_memory(submission, draw, gpu):
             del fresh
 
 
-def _held(gpu):
-    """The bytes of device memory in use, once the GPU is idle and unreachable objects are gone."""
-    gc.collect()
-    gpu.settle()
-    torch.cuda.empty_cache()  # blocks that waited for another stream come back
-    return torch.cuda.memory_allocated()
-
-
 def test_nothing_kept(submission, draw, gpu):
     """What the caller drops is freed."""
-    n, before = 1024 * draw.integer(200, 300), _held(gpu)
+    n, before = 1024 * draw.integer(200, 300), gpu.held()
     tasks = {"y": lambda t: t + 1, "x": lambda: torch.zeros(n, device="cuda"), "z": lambda a, b: a + b}
     got = submission.run_graph(tasks, {"y": ["x"], "z": ["x", "y"]}, 2)
     del got
-    kept = _held(gpu) - before
+    kept = gpu.held() - before
     claims.that(
         kept < 4 * n,
         (

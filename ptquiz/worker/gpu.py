@@ -164,6 +164,10 @@ class Simulated:
         """Everything has ended; no record sees this."""
         self.machine.settle()
 
+    def held(self) -> int:
+        """Bytes that are in use on the current device, once it is idle and unreachable objects are gone."""
+        return _held(self)
+
     def forgive(self) -> None:
         """The races so far were meant."""
         self.machine.engine.forgive()
@@ -288,6 +292,10 @@ class Real:
         for index in range(self.count):
             torch.cuda.synchronize(index)
 
+    def held(self) -> int:
+        """As on the simulated device."""
+        return _held(self)
+
     def forgive(self) -> None:
         """There is nothing to forgive where no race is seen."""
 
@@ -304,6 +312,13 @@ class Real:
 
     def export(self) -> None:
         """No trace of a real device is written."""
+
+
+def _held(gpu: Simulated | Real) -> int:
+    gc.collect()
+    gpu.settle()
+    torch.cuda.empty_cache()  # blocks that waited for another stream come back
+    return torch.cuda.memory_allocated()
 
 
 class _Blind:
