@@ -1,4 +1,4 @@
-"""Exercise 17: a stream is no thread pool; run a function on a stream."""
+"""Exercise 17: run a function on a stream."""
 
 from collections.abc import Callable
 from typing import Any

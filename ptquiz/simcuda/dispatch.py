@@ -76,7 +76,12 @@ def _pack(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str,
     return run(machine, plan, args, kwargs)
 
 
-_CHECKED = {"_pack_padded_sequence": _pack}
+def _record_stream(machine: Machine, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """`torch.ops.aten.record_stream`: the method in another dress."""
+    args[0].record_stream(args[1] if len(args) > 1 else kwargs["s"])
+
+
+_CHECKED = {"_pack_padded_sequence": _pack, "record_stream": _record_stream}
 
 
 def gather(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Found:

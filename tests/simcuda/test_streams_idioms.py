@@ -148,6 +148,20 @@ def freed_memory_is_recorded_on_the_stream_that_uses_it(right: bool) -> None:
 
 
 @idiom
+def a_dropped_input_is_recorded_by_the_operator(right: bool) -> None:
+    """`torch.ops.aten.record_stream` is the method in another dress."""
+    x, s = cuda(1000), torch.cuda.Stream()
+    s.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(s):
+        busy()
+        x * 2
+    if right:
+        torch.ops.aten.record_stream(x, s)
+    del x
+    cuda(1000)
+
+
+@idiom
 def freed_memory_is_joined_first(right: bool) -> None:
     s, main = torch.cuda.Stream(), torch.cuda.current_stream()
     x = cuda(1 << 16)
