@@ -308,7 +308,10 @@ def test_an_ended_grader_leaves_nothing_behind(tmp_path: Path, number: signal.Si
     family = processes.descendants(parent.pid)
     assert len(family) >= 3  # worker, grading, stray
     parent.send_signal(number)
-    parent.wait(timeout=60)
+    try:
+        parent.wait(timeout=60)
+    finally:
+        parent.kill()
     assert gone(mark)
     end = time.monotonic() + 60
     while any(processes.resident(pid) for pid in family) and time.monotonic() < end:
