@@ -51,11 +51,11 @@ class Ready:
         self.begun = False
         self._grading.send()
 
-    def report(self) -> Report:
-        """Run it to its end."""
+    def report(self, *, hurried: bool = False) -> Report:
+        """Run it to its end, or to its last word."""
         a = self.asked
         try:
-            evidence = self._grading.watch()
+            evidence = self._grading.watch(hurried=hurried)
             self.begun = evidence.begun
             if a.trace is not None:
                 _keep_trace(self._folder / TRACE_FILE, a.trace)
@@ -123,7 +123,7 @@ def _on_warm(asked: Asked, warm: WarmWorker) -> Report:
     with warm.lent(asked.needs, asked) as worker:
         ready: Ready | None = warm.taken()
         if ready is not None:
-            report = ready.report()
+            report = ready.report(hurried=True)
             if ready.begun:
                 return report
     with warm.lent(asked.needs) as worker, _folder() as folder:  # nothing was held, or it had died unseen

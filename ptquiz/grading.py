@@ -88,14 +88,18 @@ class Grading:
             os.set_blocking(read, False)
         self._pipes = [read for read, _ in pipes]
 
-    def watch(self) -> Evidence:
-        """Let it go, follow it, stop what goes over its limits; the evidence."""
+    def watch(self, *, hurried: bool = False) -> Evidence:
+        """Let it go, follow it, stop what goes over its limits; the evidence.
+
+        `hurried`: the last word is enough. That its processes have ended is then waited for before the next
+        grading is sent: taking down a process of half a gigabyte is a tenth of the time to a verdict.
+        """
         began = time.monotonic()
         try:
             with contextlib.suppress(OSError):  # it has died: the evidence will show it
                 os.write(self._gate, b"g")
             with selectors.DefaultSelector() as selector:
-                self._follow(selector)
+                self._follow(selector, hurried)
         finally:
             self.close()
         self._evidence.seconds = time.monotonic() - began
@@ -117,7 +121,7 @@ class Grading:
             os.close(fd)
         self._pipes, self._gate = [], -1
 
-    def _follow(self, selector: selectors.BaseSelector) -> None:
+    def _follow(self, selector: selectors.BaseSelector, hurried: bool) -> None:
         takers = [self._take_results, self._output.add, self._trace.extend]
         for fd, taker in zip(self._pipes, takers, strict=True):
             selector.register(fd, selectors.EVENT_READ, taker)
@@ -125,6 +129,9 @@ class Grading:
         self._clock = Clock()
         checked = 0.0
         while not self._over and not self._evidence.lost:
+            if hurried and self._evidence.final:
+                self._worker.owes_end = True
+                break
             self._read(selector, _TICK)
             now = self._clock.tick()
             if reason := self._late(now):

@@ -22,6 +22,7 @@ from ptquiz.errors import Internal, PtquizError, UsageError
 from ptquiz.worker import processes
 from ptquiz.worker.wire import KILL, Hello, Request, encode_line
 
+END_SECONDS, KILL_SECONDS = 5.0, 20.0  # for a process that has said its last word; for one that was killed
 START_SECONDS = 180.0  # importing torch from a cold disk on a busy machine
 
 
@@ -50,6 +51,7 @@ class Worker:
             )
         self._rest = b""
         self._ready = False
+        self.owes_end = False  # a verdict is there; that its process has ended is still to come
 
     def messages(self) -> list[bytes]:
         """The lines that have come on the control socket; raises EOFError when the worker has gone."""
@@ -87,9 +89,30 @@ class Worker:
         )
 
     def submit(self, request: Request, fds: list[int]) -> None:
-        """Send one request with the descriptors for results, output and trace."""
+        """Send one request with the descriptors for results, output, trace and gate."""
+        self._settle()
         socket.send_fds(self.control, [b"R"], fds)
         self.control.sendall(encode_line(request))
+
+    def _settle(self) -> None:
+        """Wait until the last grading's process has ended; raises OSError when the worker has gone."""
+        if not self.owes_end:
+            return
+        self.owes_end = False
+        for patience in (END_SECONDS, KILL_SECONDS):
+            self.control.settimeout(patience)
+            try:
+                while not self.messages():
+                    pass
+                return
+            except TimeoutError:
+                self.order(KILL)
+            except EOFError:
+                break
+            finally:
+                self.control.settimeout(None)
+        self.kill()
+        raise OSError("the worker does not end its grading")
 
     def order(self, what: bytes) -> None:
         """Have the worker trace or kill the grading that it runs."""

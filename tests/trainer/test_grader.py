@@ -418,3 +418,19 @@ def test_warnings_are_shown_where_the_learners_code_causes_them(
     assert "of the checks" in checks.read_text(encoding="utf-8")
     report = graded(tmp_path, warm, load_bank(loud).find(1)._replace(limits=PATIENT), source)
     assert "of mine" in report.output and "of the checks" not in report.output
+
+
+def test_a_hurried_verdict_leaves_nothing_behind_either(
+    ahead: Path, warm: WarmWorker, probe: Exercise
+) -> None:
+    """What the submission started has ended before the next grading begins; no verdicts are mixed."""
+    mark = f"hurried-{os.getpid()}-{ahead.parent.name}"
+    ahead.write_text(STRAY.format(mark=mark) + RIGHT + "print('out', end='')\n", encoding="utf-8")
+    first = grade(probe, ahead, warm=warm)
+    assert first.verdict == "passed" and "out" in first.output
+    prepare(probe, ahead, warm=warm)
+    assert not running(mark)
+    ahead.write_text("def double(x):\n    return x\n", encoding="utf-8")
+    assert grade(probe, ahead, warm=warm).verdict == "failed"
+    ahead.write_text(RIGHT, encoding="utf-8")
+    assert grade(probe, ahead, warm=warm).verdict == "passed"
