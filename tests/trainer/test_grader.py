@@ -363,10 +363,12 @@ def test_a_grading_made_ahead_reads_the_file_as_it_is_at_last(
 def test_one_made_ahead_for_something_else_is_dropped(ahead: Path, warm: WarmWorker, probe: Exercise) -> None:
     """Another file, another seed: its process ends, its folder goes, its seed is not used."""
     ready = held(warm)
+    worker, began = warm._worker, time.monotonic()
     other = ahead.with_name("other.py")
     other.write_text(RIGHT, encoding="utf-8")
     assert grade(probe, other, seed=3, warm=warm).seed == 3
     assert not ready.begun and not ready._folder.exists()
+    assert warm._worker is worker and time.monotonic() - began < 15  # the order reached it at once
 
 
 def test_one_made_ahead_is_dropped_when_the_checks_have_changed(
