@@ -165,12 +165,12 @@ def needed(exercise: Exercise, device: str = "sim") -> tuple[str, ...]:
 
 
 def _wanted(exercise: Exercise) -> tuple[str, ...]:
-    """What torch imports at the first use of an optimizer or gradcheck; a warm worker has it before."""
+    """What torch imports at the first step, checkpoint or gradcheck; a warm worker has it before."""
     try:
         sources = exercise.checks_file.read_bytes() + exercise.stub.read_bytes()
     except OSError:
         return ()
-    optim = b"optim" in sources or b"SGD" in sources
+    optim = any(word in sources for word in (b"optim", b"SGD", b"utils.checkpoint"))
     return ("optim",) if optim else ("gradcheck",) if b"gradcheck" in sources else ()
 
 
