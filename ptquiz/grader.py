@@ -161,7 +161,8 @@ def _folder() -> Iterator[Path]:
 
 def needed(exercise: Exercise, device: str = "sim") -> tuple[str, ...]:
     """What the worker imports ahead for this exercise, besides torch and pytest."""
-    return (*exercise.needs, *(("gpu",) if exercise.device == "gpu" else ()), *_wanted(exercise))
+    gpu = ("gpu", "cuda") if device == "cuda" else ("gpu",)
+    return (*exercise.needs, *(gpu if exercise.device == "gpu" else ()), *_wanted(exercise))
 
 
 def _wanted(exercise: Exercise) -> tuple[str, ...]:

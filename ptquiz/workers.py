@@ -164,7 +164,15 @@ def _environment(mark: str) -> dict[str, str]:
 
 
 def _missing(hello: Hello) -> PtquizError:
-    """A bad installation, in words: no failure of the learner."""
+    """A bad installation, or a device that is not there, in words: no failure of the learner."""
+    if hello.missing == "cuda":
+        return UsageError(
+            ("--device cuda: this machine has no CUDA device.", "--device cuda：本机没有 CUDA 设备。"),
+            (
+                "Leave the option out: the simulated device needs no GPU. `ptquiz doctor` shows what is there.",
+                "去掉该选项即可：模拟设备不需要 GPU。`ptquiz doctor` 会列出本机的设备。",
+            ),
+        )
     if hello.missing == "torchvision" and (
         "nms does not exist" in hello.error or "torchvision" in hello.error
     ):
@@ -260,6 +268,7 @@ class WarmWorker:
             except BaseException:
                 self._worker.kill()  # in the middle of a grading: nothing of it may stay
                 self.close()
+                self._needs = frozenset()  # one of them may be what is missing
                 raise
 
     def close(self) -> None:

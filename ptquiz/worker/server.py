@@ -46,11 +46,13 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
     sys.dont_write_bytecode = True
     name = "torch"
     try:
-        for name in ("torch", "pytest", *(n for n in needs if n not in ("gpu", *LAZY))):
+        for name in ("torch", "pytest", *(n for n in needs if n not in ("gpu", "cuda", *LAZY))):
             import_module(name)
         import_module("ptquiz.worker.session").import_pytest()
         if "gpu" in needs:
             import_module("ptquiz.worker.gpu")
+        if "cuda" in needs and not _has_gpu():
+            return Hello(ready=False, missing="cuda")
         if warm:
             import_module("ptquiz.worker.guard").take_ahead()
         for name in [LAZY[need] for need in needs if need in LAZY and warm]:
@@ -60,6 +62,12 @@ def prepare(needs: tuple[str, ...], warm: bool) -> Hello:
     gc.collect()
     gc.freeze()
     return Hello(ready=True)
+
+
+def _has_gpu() -> bool:
+    """Asked of the driver's management library: CUDA itself, once begun, does not work after a fork."""
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+    return bool(import_module("torch").cuda.is_available())
 
 
 def receive(control: socket.socket) -> tuple[Request, list[int]] | None:

@@ -183,3 +183,14 @@ def test_the_trace_is_written_where_it_was_asked_for(
     assert "mine" in {event.get("name") for event in json.loads(trace.read_text())["traceEvents"]}
     with pytest.raises(UsageError):
         grade(device, answer, trace=tmp_path / "no" / "trace.json")
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_real_device_that_is_not_there_is_wrong_usage(device: Exercise, warm: WarmWorker) -> None:
+    """Neither the learner's failure nor ours: it is said, with what to do instead, and exit code 2."""
+    for worker in (None, warm):
+        with pytest.raises(UsageError) as caught:
+            grade(device, device.solution.answer, device="cuda", warm=worker)
+        assert caught.value.exit_code == 2 and "no CUDA device" in caught.value.text("en")
+    assert grade(device, device.solution.answer, warm=warm).verdict == "passed"
