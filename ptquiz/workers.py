@@ -169,7 +169,7 @@ def _missing(hello: Hello) -> PtquizError:
         return UsageError(
             ("--device cuda: this machine has no CUDA device.", "--device cuda：本机没有 CUDA 设备。"),
             (
-                "Leave the option out: the simulated device needs no GPU. `ptquiz doctor` shows what is there.",
+                "Leave the option out: the simulated device needs no GPU. See also `ptquiz doctor`.",
                 "去掉该选项即可：模拟设备不需要 GPU。`ptquiz doctor` 会列出本机的设备。",
             ),
         )
