@@ -189,7 +189,8 @@ def _begin_worker(arguments: list[str]) -> None:
         from ptquiz.grader import WarmWorker, needed
 
         early = WarmWorker(once=True)
-        early.start(needed(exercise))
+        real = {"cuda", "--device=cuda"} & set(words)
+        early.start(needed(exercise, "cuda" if real else "sim"))
     except PtquizError:
         early = None
 
