@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import gc
 import re
@@ -113,7 +114,35 @@ class Seen:
             self._gpu.fail_for(race, look)
 
 
-class Simulated:
+class _Memory(abc.ABC):
+    """What both devices show: the memory that is in use."""
+
+    @abc.abstractmethod
+    def settle(self) -> None:
+        """Everything has ended."""
+
+    def held(self) -> int:
+        """Bytes that are in use on the current device, once it is idle and unreachable objects are gone."""
+        gc.collect()
+        self.settle()
+        torch.cuda.empty_cache()  # blocks that waited for another stream come back
+        return torch.cuda.memory_allocated()
+
+    def freed(self, before: int, nbytes: int, expected: claims.Words) -> None:
+        """Claim that less than `nbytes` are in use beyond the `before` that `held` gave."""
+        kept = self.held() - before
+        came = (f"{kept} bytes are still in use", f"还有 {kept} 字节在用")
+        claims.that(kept < nbytes, expected, came, _REFERS)
+
+
+_REFERS = (
+    "what still refers to them. The allocator can be told which streams use a tensor;"
+    " nobody has to keep it alive",
+    "还有谁在引用它们。告诉分配器哪些流在用这个张量即可，不必有谁一直留着它",
+)
+
+
+class Simulated(_Memory):
     """The `gpu` fixture on the simulated device."""
 
     simulated = True
@@ -163,10 +192,6 @@ class Simulated:
     def settle(self) -> None:
         """Everything has ended; no record sees this."""
         self.machine.settle()
-
-    def held(self) -> int:
-        """Bytes that are in use on the current device, once it is idle and unreachable objects are gone."""
-        return _held(self)
 
     def forgive(self) -> None:
         """The races so far were meant."""
@@ -251,7 +276,7 @@ class Simulated:
         return text.replace(str(Path(self._request.submission).parent) + "/", "")
 
 
-class Real:
+class Real(_Memory):
     """The `gpu` fixture on a real device: times and orders of single operations cannot be seen there."""
 
     simulated = False
@@ -292,10 +317,6 @@ class Real:
         for index in range(self.count):
             torch.cuda.synchronize(index)
 
-    def held(self) -> int:
-        """As on the simulated device."""
-        return _held(self)
-
     def forgive(self) -> None:
         """There is nothing to forgive where no race is seen."""
 
@@ -312,13 +333,6 @@ class Real:
 
     def export(self) -> None:
         """No trace of a real device is written."""
-
-
-def _held(gpu: Simulated | Real) -> int:
-    gc.collect()
-    gpu.settle()
-    torch.cuda.empty_cache()  # blocks that waited for another stream come back
-    return torch.cuda.memory_allocated()
 
 
 class _Blind:
